@@ -1,0 +1,58 @@
+/**
+ * A node's configuration file, `config.json` in the node's folder: written by the engine at provisioning, read once at start.
+ */
+import { z } from 'zod';
+
+const port = z.number().int().min(1).max(65535);
+/** Whatever names a file of the node: absolute, or relative to the folder of the configuration file. */
+const filePath = z.string().min(1);
+
+export const memberAddressSchema = z.object({
+  memberSlot: z.number().int().min(1).max(1023),
+  /** Never reused: "n-" and 8 letters or digits. */
+  nodeId: z.string().regex(/^n-[a-z0-9]{8}$/),
+  /** For people, unique in the cluster: "node-1". */
+  name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/),
+  address: z.string().min(1),
+  peerPort: port,
+  clientPort: port,
+});
+export type MemberAddress = z.infer<typeof memberAddressSchema>;
+
+export const nodeConfigSchema = z
+  .object({
+    formatVersion: z.literal(1),
+    /** "c-" and 8 letters or digits. */
+    clusterId: z.string().regex(/^c-[a-z0-9]{8}$/),
+    clusterName: z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/),
+    nodeId: z.string().regex(/^n-[a-z0-9]{8}$/),
+    /** All voting members, this node included, by member slot. */
+    members: z.array(memberAddressSchema).min(1).max(31),
+    /** The log and everything that must survive. */
+    dataDir: filePath,
+    /** The unix socket of the admin API; at most 100 bytes when resolved. */
+    adminSocket: filePath,
+    /** PEM files. The peer certificate is for mutual TLS between nodes, the client one for the client API. */
+    tls: z.object({
+      ca: filePath,
+      peerCert: filePath,
+      peerKey: filePath,
+      /** null: clients speak plain HTTP/2. Otherwise clients must show a certificate of `ca`. */
+      client: z.object({ ca: filePath, cert: filePath, key: filePath }).nullable(),
+    }),
+    heartbeatMs: z.number().int().min(5).max(10_000),
+    electionTimeoutMs: z.number().int().min(20).max(60_000),
+  })
+  .refine((config) => config.members.some((member) => member.nodeId === config.nodeId), {
+    message: 'nodeId is not among the members',
+  })
+  .refine((config) => new Set(config.members.map((member) => member.memberSlot)).size === config.members.length, {
+    message: 'a member slot is used twice',
+  })
+  .refine((config) => config.electionTimeoutMs >= 3 * config.heartbeatMs, {
+    message: 'electionTimeoutMs must be at least three heartbeats',
+  });
+export type NodeConfig = z.infer<typeof nodeConfigSchema>;
+
+export const DEFAULT_HEARTBEAT_MS = 50;
+export const DEFAULT_ELECTION_TIMEOUT_MS = 300;
