@@ -1,0 +1,44 @@
+/**
+ * What the client API needs of the node that it stands in front of. `cluster-node/node.ts` implements it over the real core;
+ * tests of the API may implement it over a single machine.
+ */
+import type { Ballot, MemberSlot, Slot } from '../contract/ballot.ts';
+import type { MemberAddress } from '../contract/node-config.ts';
+import type { Operation } from '../machine/command.ts';
+import type { KeyValueMachine, OperationResult } from '../machine/machine.ts';
+
+export class NodeUnavailableError extends Error {
+  override readonly name = 'NodeUnavailableError';
+  readonly reason: 'busy' | 'noLeader' | 'timeout' | 'stopping';
+  /** False when the operation was certainly not proposed; true when it may still be applied. */
+  readonly mayHaveHappened: boolean;
+  constructor(reason: NodeUnavailableError['reason'], mayHaveHappened: boolean) {
+    super(`the node cannot answer now: ${reason}`);
+    this.reason = reason;
+    this.mayHaveHappened = mayHaveHappened;
+  }
+}
+
+export interface NodePort {
+  readonly clusterId: string;
+  readonly self: MemberAddress;
+  readonly members: readonly MemberAddress[];
+  readonly machine: KeyValueMachine;
+  /**
+   * Replicates the operation and gives its result once it is applied on this node: exactly once, however often the
+   * leader changes meanwhile. Rejects with NodeUnavailableError.
+   */
+  propose(operation: Operation, timeoutMs: number): Promise<OperationResult>;
+  /** Resolves when this node's machine has applied everything that was acknowledged anywhere before the call. */
+  readBarrier(timeoutMs: number): Promise<void>;
+  status(): {
+    readonly believedLeader: MemberSlot;
+    readonly leaderBallot: Ballot;
+    readonly decidedUpTo: Slot;
+    readonly appliedUpTo: Slot;
+    readonly dataBytes: number;
+    readonly version: string;
+  };
+  /** Counts a client's request for the samples. */
+  observe(kind: 'write' | 'read', latencyMs: number): void;
+}
