@@ -1,0 +1,153 @@
+/**
+ * The one contract between the renderer or the CLI and the engine. The same calls go over a MessagePort (desktop), a
+ * WebSocket (serve) or a unix socket (CLI); every input is parsed here, at the engine's edge.
+ */
+import { eventIterator, oc } from '@orpc/contract';
+import { z } from 'zod';
+import {
+  actionSchema,
+  checkItemSchema,
+  clusterIdSchema,
+  clusterViewSchema,
+  consequenceSchema,
+  failureSchema,
+  hostAddressSchema,
+  hostIdSchema,
+  hostViewSchema,
+  nameSchema,
+  nodeIdSchema,
+  operationIdSchema,
+  operationSchema,
+  seriesBatchSchema,
+  timelineEventSchema,
+} from './model.ts';
+
+/** Every refused call fails with this error: a failure that names host, command, cause and next step. */
+const call = oc.errors({ FAILED: { message: 'The engine could not do this', data: failureSchema } });
+
+export const labStatusSchema = z.object({
+  running: z.boolean(),
+  hosts: z.array(
+    z.object({ name: z.string(), address: z.string(), port: z.number().int(), running: z.boolean(), home: z.string() }),
+  ),
+  /** What is left of a lab that is not running; empty when nothing is. */
+  residue: z.array(z.string()),
+});
+
+export const fleetSnapshotSchema = z.object({
+  atUnixMs: z.number(),
+  engineVersion: z.string(),
+  hosts: z.array(hostViewSchema),
+  clusters: z.array(clusterViewSchema),
+  /** Running ones and the last 20 that ended, newest first. */
+  operations: z.array(operationSchema),
+});
+export type FleetSnapshot = z.infer<typeof fleetSnapshotSchema>;
+
+export const clusterPlanSchema = z.object({
+  name: nameSchema,
+  members: z.array(
+    z.object({
+      hostId: hostIdSchema,
+      host: z.string(),
+      nodeName: z.string(),
+      address: z.string(),
+      peerPort: z.number().int(),
+      clientPort: z.number().int(),
+    }),
+  ),
+  /** What will be put on each host, one line each. */
+  puts: z.array(z.string()),
+  refusals: z.array(z.string()),
+  warnings: z.array(z.string()),
+});
+export type ClusterPlan = z.infer<typeof clusterPlanSchema>;
+
+const clusterRequest = z.object({
+  name: nameSchema,
+  hostIds: z.array(hostIdSchema).min(1).max(31),
+  /** null: the engine chooses (2380 and 2379, or free ones on lab hosts). */
+  peerPort: z.number().int().min(1).max(65535).nullable(),
+  clientPort: z.number().int().min(1).max(65535).nullable(),
+});
+
+const started = z.object({ operationId: operationIdSchema });
+
+export const contract = {
+  fleet: {
+    /** The whole fleet now, and again whenever it changes, at most twice a second. */
+    watch: call.output(eventIterator(fleetSnapshotSchema)),
+    get: call.output(fleetSnapshotSchema),
+  },
+  hosts: {
+    /** Adds and connects. An unknown host key leaves it in `hostKeyUnknown` until it is trusted. */
+    add: call.input(hostAddressSchema).output(hostViewSchema),
+    /** `fingerprint` must be the very one that the host offered. */
+    trustKey: call.input(z.object({ hostId: hostIdSchema, fingerprint: z.string() })).output(hostViewSchema),
+    /** Password or passphrase for this session of the engine; kept in memory only. */
+    provideSecret: call.input(z.object({ hostId: hostIdSchema, secret: z.string().min(1) })).output(hostViewSchema),
+    check: call
+      .input(z.object({ hostId: hostIdSchema }))
+      .output(z.object({ host: hostViewSchema, items: z.array(checkItemSchema) })),
+    /** Refused while a node of a cluster lives there. */
+    remove: call.input(z.object({ hostId: hostIdSchema })).output(z.object({ removed: z.boolean() })),
+  },
+  clusters: {
+    plan: call.input(clusterRequest).output(clusterPlanSchema),
+    create: call.input(clusterRequest).output(started.extend({ clusterId: clusterIdSchema })),
+    /** Runs provisioning again from the step that failed; what is done already is left as it is. */
+    resume: call.input(z.object({ clusterId: clusterIdSchema })).output(started),
+    /** What an etcd client needs. Paths are on the engine's computer. */
+    access: call.input(z.object({ clusterId: clusterIdSchema })).output(
+      z.object({
+        endpoints: z.array(z.string()),
+        tls: z.object({ ca: z.string(), cert: z.string(), key: z.string() }).nullable(),
+      }),
+    ),
+    /** History of the window, then one append a second. `windowMs`: 1 minute to 1 hour. */
+    series: call
+      .input(z.object({ clusterId: clusterIdSchema, windowMs: z.number().int().min(60_000).max(3_600_000) }))
+      .output(eventIterator(seriesBatchSchema)),
+  },
+  actions: {
+    preview: call.input(actionSchema).output(consequenceSchema),
+    /** Checks the consequence again and refuses with the reason, or starts the operation. */
+    run: call.input(actionSchema).output(started),
+  },
+  operations: {
+    get: call.input(z.object({ operationId: operationIdSchema })).output(operationSchema),
+    /** The operation now and at each change; ends with it. */
+    watch: call.input(z.object({ operationId: operationIdSchema })).output(eventIterator(operationSchema)),
+  },
+  events: {
+    /** Newest first. */
+    list: call
+      .input(
+        z.object({
+          clusterId: clusterIdSchema.nullable(),
+          beforeEventId: z.number().int().nullable(),
+          limit: z.number().int().min(1).max(500),
+        }),
+      )
+      .output(z.array(timelineEventSchema)),
+    /** The last `limit` events, oldest first, then each new one. */
+    watch: call
+      .input(z.object({ clusterId: clusterIdSchema.nullable(), limit: z.number().int().min(0).max(500) }))
+      .output(eventIterator(z.array(timelineEventSchema))),
+  },
+  nodes: {
+    log: call
+      .input(z.object({ nodeId: nodeIdSchema, lines: z.number().int().min(1).max(2000) }))
+      .output(z.object({ lines: z.array(z.string()) })),
+  },
+  lab: {
+    status: call.output(labStatusSchema),
+    /** Hosts on this computer, added to the fleet, and a cluster on them: "Try it on this computer". */
+    tryIt: call.input(z.object({ nodes: z.number().int().min(1).max(9) })).output(started),
+    up: call.input(z.object({ hosts: z.number().int().min(1).max(9) })).output(started),
+    /** Destroys the lab's hosts, their nodes and their data. `confirm` must be "lab". */
+    down: call.input(z.object({ confirm: z.literal('lab') })).output(started),
+  },
+} as const;
+
+export type Contract = typeof contract;
