@@ -1,0 +1,44 @@
+/** What the store keeps: the desired fleet, in the words of the contract where those suffice. */
+import { z } from 'zod';
+import { memberAddressSchema } from '../../../cluster-node/contract/node-config.ts';
+import { clusterIdSchema, hostAddressSchema, hostFactsSchema, hostIdSchema, nameSchema } from '../../contract/model.ts';
+
+export const originSchema = z.enum(['operator', 'lab']);
+
+export const storedHostSchema = hostAddressSchema.extend({
+  hostId: hostIdSchema,
+  origin: originSchema,
+  addedAtUnixMs: z.number(),
+  /** Last gathered; null: never. */
+  facts: hostFactsSchema.nullable(),
+  /**
+   * Where a login on this host lands, to tell two names of one place: machine id, boot id, device and inode of the home
+   * folder. null: never gathered.
+   */
+  place: z
+    .object({
+      machineId: z.string().nullable(),
+      bootId: z.string().nullable(),
+      homeDevice: z.string(),
+      homeInode: z.string(),
+    })
+    .nullable(),
+});
+export type StoredHost = z.infer<typeof storedHostSchema>;
+
+export const storedClusterSchema = z.object({
+  clusterId: clusterIdSchema,
+  name: nameSchema,
+  origin: originSchema,
+  createdAtUnixMs: z.number(),
+  lifecycle: z.enum(['provisioning', 'provisioned', 'incomplete', 'destroying']),
+  /** What its nodes run; folders on the hosts bear these names. */
+  runtimeVersion: z.string(),
+  releaseVersion: z.string(),
+  heartbeatMs: z.number().int(),
+  electionTimeoutMs: z.number().int(),
+});
+export type StoredCluster = z.infer<typeof storedClusterSchema>;
+
+export const storedMemberSchema = memberAddressSchema.extend({ clusterId: clusterIdSchema, hostId: hostIdSchema });
+export type StoredMember = z.infer<typeof storedMemberSchema>;

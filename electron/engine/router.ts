@@ -1,0 +1,1 @@
+export type EngineRouter = Record<string, unknown>;
