@@ -1,19 +1,26 @@
-/** The replicated key-value machine (signatures; the body follows). */
+/**
+ * The replicated key-value machine. It executes the decided slots in order and nothing else changes it, so that nodes that
+ * applied the same slots are in the same state: no clock, no randomness, no input but the log. A command that fails does so
+ * on every node alike; its error is its result.
+ */
 import type { Slot } from '../contract/ballot.ts';
 import type {
+  CompactionRequest,
   CompactionResponse,
   DeleteRangeResponse,
   PutResponse,
   RangeRequest,
-  RangeResponse,
+  TxnRequest,
   TxnResponse,
 } from '../contract/etcd/rpc.ts';
 import type { RequestId } from '../contract/peer.ts';
-import type { EtcdError } from './errors.ts';
-
-export type RangeResult =
-  | { readonly kind: 'range'; readonly response: RangeResponse }
-  | { readonly kind: 'error'; readonly error: EtcdError };
+import { checkOperation, checkRange } from './check.ts';
+import { decodeCommand, type Operation } from './command.ts';
+import { type EtcdError, etcdErrors } from './errors.ts';
+import { type RangeResult, range, revisionHeader } from './range.ts';
+import { Sessions } from './sessions.ts';
+import { Store } from './store.ts';
+import { deleteRange, isReadOnly, put, putError, transact } from './transaction.ts';
 
 /** What became of one operation. Headers carry the revision only; the API fills in the rest. */
 export type OperationResult =
@@ -29,31 +36,80 @@ export interface Applied {
 }
 
 export class KeyValueMachine {
+  readonly #store = new Store();
+  readonly #sessions = new Sessions();
+  #appliedUpTo: Slot = 0;
+
   /** Revision of the latest change; an empty store is at 1. */
   get revision(): number {
-    throw new Error('not yet');
+    return Number(this.#store.revision);
   }
   /** Keys that exist now. */
   get keyCount(): number {
-    throw new Error('not yet');
+    return this.#store.liveKeys;
   }
   /** The last slot given to `apply`; 0 at first. */
   get appliedUpTo(): Slot {
-    throw new Error('not yet');
+    return this.#appliedUpTo;
   }
+
   /**
    * Executes the decided value of the next slot (`appliedUpTo + 1`). null for a no-op (0 bytes) and for a command that was
-   * applied before. Throws CommandFormatError.
+   * applied before. Throws CommandFormatError, and then the node must not go on.
    */
-  apply(_slot: Slot, _value: Uint8Array): Applied | null {
-    throw new Error('not yet');
+  apply(slot: Slot, value: Uint8Array): Applied | null {
+    if (slot !== this.#appliedUpTo + 1) throw new Error(`slot ${slot} cannot follow slot ${this.#appliedUpTo}`);
+    const command = value.length === 0 ? null : decodeCommand(value);
+    this.#appliedUpTo = slot;
+    if (!command || !this.#sessions.admit(command)) return null;
+    return { request: command.request, result: this.#execute(command.operation) };
   }
-  /** Reads the machine as it is now, or its past. */
-  range(_request: RangeRequest): RangeResult {
-    throw new Error('not yet');
+
+  /** Reads the machine as it is now, or its past. The pairs in the answer belong to the machine: do not change them. */
+  range(request: RangeRequest): RangeResult {
+    const error = checkRange(request);
+    return error ? { kind: 'error', error } : range(this.#store, request);
   }
-  /** Eight hex digits, equal on all nodes at equal `appliedUpTo`. */
+
+  /** A transaction that only reads. Throws when it does not. */
+  readTransaction(request: TxnRequest): OperationResult {
+    if (!isReadOnly(request)) throw new Error('the transaction changes keys and must be proposed');
+    return this.#execute({ kind: 'txn', request });
+  }
+
+  /** Eight hex digits, equal on all nodes at equal `appliedUpTo`. Kept up to date with every change, so free to ask. */
   stateHash(): string {
-    throw new Error('not yet');
+    return this.#store.hash.toString(16).padStart(8, '0');
+  }
+
+  #execute(operation: Operation): OperationResult {
+    const error = checkOperation(operation);
+    const result: OperationResult = error ? { kind: 'error', error } : this.#change(operation);
+    this.#store.commit();
+    return result;
+  }
+
+  #change(operation: Operation): OperationResult {
+    switch (operation.kind) {
+      case 'put': {
+        const error = putError(this.#store, operation.request);
+        return error ? { kind: 'error', error } : { kind: 'put', response: put(this.#store, operation.request) };
+      }
+      case 'deleteRange':
+        return { kind: 'deleteRange', response: deleteRange(this.#store, operation.request) };
+      case 'txn': {
+        const response = transact(this.#store, operation.request);
+        return 'error' in response ? { kind: 'error', error: response.error } : { kind: 'txn', response };
+      }
+      case 'compact':
+        return this.#compact(operation.request);
+    }
+  }
+
+  #compact({ revision }: CompactionRequest): OperationResult {
+    if (revision <= this.#store.compactedUpTo) return { kind: 'error', error: etcdErrors.compacted };
+    if (revision > this.#store.revision) return { kind: 'error', error: etcdErrors.futureRevision };
+    this.#store.compact(revision);
+    return { kind: 'compact', response: { header: revisionHeader(this.#store.revision) } };
   }
 }

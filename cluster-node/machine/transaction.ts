@@ -1,0 +1,175 @@
+/**
+ * Put, DeleteRange and Txn on the store (etcd, server/etcdserver/txn/txn.go). A transaction first evaluates all compares,
+ * nested ones too, then checks the operations of the branches taken, and only then executes: from there on nothing fails.
+ */
+import type { KeyValue } from '../contract/etcd/kv.ts';
+import {
+  type Compare,
+  Compare_CompareResult as Comparison,
+  type DeleteRangeRequest,
+  type DeleteRangeResponse,
+  type PutRequest,
+  type PutResponse,
+  type RequestOp,
+  type ResponseOp,
+  Compare_CompareTarget as Target,
+  type TxnRequest,
+  type TxnResponse,
+} from '../contract/etcd/rpc.ts';
+import { type EtcdError, etcdErrors } from './errors.ts';
+import { compareBigints, range, revisionError, revisionHeader } from './range.ts';
+import type { Store } from './store.ts';
+
+/** The outcome of a transaction's compares and, in the order of the branch taken, of the transactions nested in it. */
+interface Path {
+  readonly succeeded: boolean;
+  readonly ops: readonly RequestOp[];
+  readonly nested: readonly Path[];
+}
+
+const missing: KeyValue = {
+  key: new Uint8Array(0),
+  createRevision: 0n,
+  modRevision: 0n,
+  version: 0n,
+  value: new Uint8Array(0),
+  lease: 0n,
+};
+
+export function isReadOnly(request: TxnRequest): boolean {
+  return [...request.success, ...request.failure].every((op) => op.request?.$case === 'requestRange');
+}
+
+/** True when every range in it may be answered from this node's own state, however old. */
+export function isSerializable(request: TxnRequest): boolean {
+  return [...request.success, ...request.failure].every(
+    ({ request: op }) => op?.$case === 'requestRange' && op.value.serializable,
+  );
+}
+
+export function putError(store: Store, request: PutRequest): EtcdError | null {
+  if (request.lease !== 0n) return etcdErrors.leaseNotFound;
+  if (!request.ignoreValue && !request.ignoreLease) return null;
+  return store.latest(request.key) ? null : etcdErrors.keyNotFound;
+}
+
+/** The request was checked, also by `putError`. Leaves the transaction open. */
+export function put(store: Store, request: PutRequest): PutResponse {
+  const previous = request.prevKv || request.ignoreValue || request.ignoreLease ? store.latest(request.key) : undefined;
+  store.put({
+    key: request.key,
+    value: request.ignoreValue && previous ? previous.value : request.value,
+    lease: request.ignoreLease && previous ? previous.lease : request.lease,
+  });
+  return { header: revisionHeader(store.visibleRevision), prevKv: request.prevKv ? previous : undefined };
+}
+
+/** Leaves the transaction open. */
+export function deleteRange(store: Store, request: DeleteRangeRequest): DeleteRangeResponse {
+  const deleted = store.deleteRange(request);
+  return {
+    header: revisionHeader(store.visibleRevision),
+    deleted: BigInt(deleted.length),
+    prevKvs: request.prevKv ? deleted : [],
+  };
+}
+
+/** The request was checked. Leaves the transaction open when it succeeds and changes nothing when it fails. */
+export function transact(store: Store, request: TxnRequest): TxnResponse | { readonly error: EtcdError } {
+  const path = evaluate(store, request);
+  const error = pathError(store, path);
+  if (error) return { error };
+  const response = execute(store, path);
+  return { ...response, header: revisionHeader(store.visibleRevision) };
+}
+
+function evaluate(store: Store, request: TxnRequest): Path {
+  const succeeded = request.compare.every((compare) => holds(store, compare));
+  const ops = succeeded ? request.success : request.failure;
+  const nested = ops.flatMap(({ request: op }) => (op?.$case === 'requestTxn' ? [evaluate(store, op.value)] : []));
+  return { succeeded, ops, nested };
+}
+
+/** Puts anywhere in the path are looked at before ranges, as etcd does: it decides which of two errors a client sees. */
+function pathError(store: Store, path: Path): EtcdError | null {
+  const ops = opsOf(path);
+  for (const { request } of ops) {
+    const error = request?.$case === 'requestPut' ? putError(store, request.value) : null;
+    if (error) return error;
+  }
+  for (const { request } of ops) {
+    const error = request?.$case === 'requestRange' ? revisionError(store, request.value.revision) : null;
+    if (error) return error;
+  }
+  return null;
+}
+
+function opsOf(path: Path): RequestOp[] {
+  return [...path.ops, ...path.nested.flatMap(opsOf)];
+}
+
+function execute(store: Store, path: Path): TxnResponse {
+  let nested = 0;
+  const responses = path.ops.map(({ request }): ResponseOp => {
+    switch (request?.$case) {
+      case 'requestRange': {
+        const result = range(store, request.value);
+        if (result.kind === 'error') throw new Error(`a checked range failed: ${result.error.message}`);
+        return { response: { $case: 'responseRange', value: result.response } };
+      }
+      case 'requestPut':
+        return { response: { $case: 'responsePut', value: put(store, request.value) } };
+      case 'requestDeleteRange':
+        return { response: { $case: 'responseDeleteRange', value: deleteRange(store, request.value) } };
+      case 'requestTxn': {
+        const inner = path.nested[nested++];
+        if (!inner) throw new Error('a nested transaction was not evaluated');
+        return { response: { $case: 'responseTxn', value: execute(store, inner) } };
+      }
+      case undefined:
+        throw new Error('a checked operation is empty');
+    }
+  });
+  return { header: revisionHeader(0n), succeeded: path.succeeded, responses };
+}
+
+/** Must hold for every key of the range. A missing key counts as zeros, but its value never compares. */
+function holds(store: Store, compare: Compare): boolean {
+  const pairs = store.pairs(compare, store.visibleRevision);
+  if (pairs.length === 0) return compare.target !== Target.VALUE && matches(compare, missing);
+  return pairs.every((pair) => matches(compare, pair));
+}
+
+function matches(compare: Compare, pair: KeyValue): boolean {
+  const order = compareTarget(compare, pair);
+  switch (compare.result) {
+    case Comparison.EQUAL:
+      return order === 0;
+    case Comparison.NOT_EQUAL:
+      return order !== 0;
+    case Comparison.GREATER:
+      return order > 0;
+    case Comparison.LESS:
+      return order < 0;
+    default:
+      return true;
+  }
+}
+
+/** An operand that is absent, or of another target than the compare's, counts as zero. */
+function compareTarget({ target, targetUnion: operand }: Compare, pair: KeyValue): number {
+  switch (target) {
+    case Target.VALUE:
+      return Buffer.compare(pair.value, operand?.$case === 'value' ? operand.value : missing.value);
+    case Target.VERSION:
+      return compareBigints(pair.version, operand?.$case === 'version' ? operand.value : 0n);
+    case Target.CREATE:
+      return compareBigints(pair.createRevision, operand?.$case === 'createRevision' ? operand.value : 0n);
+    case Target.MOD:
+      return compareBigints(pair.modRevision, operand?.$case === 'modRevision' ? operand.value : 0n);
+    case Target.LEASE:
+      return compareBigints(pair.lease, operand?.$case === 'lease' ? operand.value : 0n);
+    default:
+      return 0;
+  }
+}
