@@ -1,0 +1,83 @@
+/**
+ * How a call of the etcd API is declared: a codec on each side and a function between them. Shared by the services.
+ */
+import type { ResponseHeader } from '../contract/etcd/rpc.ts';
+import { type EtcdError, etcdErrors } from '../machine/errors.ts';
+import { GrpcError } from './grpc-frame.ts';
+import type { Call, UnaryMethod } from './grpc-server.ts';
+import { clusterIdOf, memberIdOf } from './identity.ts';
+import { type NodePort, NodeUnavailableError } from './port.ts';
+
+interface Encoder<T> {
+  encode(message: T): { finish(): Uint8Array };
+}
+interface Decoder<T> {
+  decode(bytes: Uint8Array): T;
+}
+
+export function unary<Request, Response>(
+  codecs: { readonly request: Decoder<Request>; readonly response: Encoder<Response> },
+  answer: (request: Request, call: Call & { readonly requestBytes: number }) => Response | Promise<Response>,
+): UnaryMethod {
+  return async (bytes, { timeoutMs }) => {
+    let request: Request;
+    try {
+      request = codecs.request.decode(bytes);
+    } catch (cause) {
+      throw new GrpcError(13, 'grpc: error unmarshalling request', { cause });
+    }
+    return codecs.response.encode(await answer(request, { timeoutMs, requestBytes: bytes.length })).finish();
+  };
+}
+
+export function fail(error: EtcdError): never {
+  throw new GrpcError(error.code, error.message);
+}
+
+/** What etcd's clients are told when the node cannot do what they ask now. Other errors pass as they are. */
+export async function whileAvailable<T>(pending: Promise<T>): Promise<T> {
+  try {
+    return await pending;
+  } catch (cause) {
+    if (!(cause instanceof NodeUnavailableError)) throw cause;
+    const { code, message } = unavailable[cause.reason];
+    throw new GrpcError(code, message, { cause });
+  }
+}
+
+const unavailable: Record<NodeUnavailableError['reason'], EtcdError> = {
+  busy: etcdErrors.tooManyRequests,
+  noLeader: etcdErrors.noLeader,
+  timeout: etcdErrors.timeout,
+  stopping: etcdErrors.stopped,
+};
+
+/** Fills in what the machine does not know of a response's header. */
+export class Headers {
+  readonly #port: NodePort;
+  readonly #clusterId: bigint;
+  readonly #memberId: bigint;
+
+  constructor(port: NodePort) {
+    this.#port = port;
+    this.#clusterId = clusterIdOf(port.clusterId);
+    this.#memberId = memberIdOf(port.self.nodeId);
+  }
+
+  get memberId(): bigint {
+    return this.#memberId;
+  }
+
+  at(revision: bigint): ResponseHeader {
+    const raftTerm = BigInt(this.#port.status().leaderBallot);
+    return { clusterId: this.#clusterId, memberId: this.#memberId, revision, raftTerm };
+  }
+
+  now(): ResponseHeader {
+    return this.at(BigInt(this.#port.machine.revision));
+  }
+
+  complete<T extends { header: ResponseHeader | undefined }>(response: T): T {
+    return { ...response, header: this.at(response.header?.revision ?? 0n) };
+  }
+}

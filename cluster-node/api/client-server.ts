@@ -1,0 +1,67 @@
+/**
+ * What clients connect to: etcd's v3 API on the client port. With TLS only clients with a certificate of the cluster's CA
+ * come in; without, the port speaks HTTP/2 in the clear (h2c). Services fill one table of methods; a new call is one entry.
+ */
+import http2 from 'node:http2';
+import type { AddressInfo } from 'node:net';
+import { clusterMethods } from './cluster-service.ts';
+import { type GrpcLimits, serveGrpc } from './grpc-server.ts';
+import { kvMethods } from './kv-service.ts';
+import type { NodePort } from './port.ts';
+
+/** PEM texts. */
+export interface ClientTls {
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+}
+
+export interface ClientServer {
+  /** Resolves with the port once it accepts connections; 0 asks for any. Rejects when the address cannot be had. */
+  listen(address: { readonly host: string; readonly port: number }): Promise<number>;
+  /** Stops accepting and ends open connections; calls under way get `graceMs` to finish. */
+  close(graceMs?: number): Promise<void>;
+}
+
+/** As etcd: 1.5 MiB for a request and half a MiB for what surrounds it; seven seconds and no more for a call. */
+const limits: GrpcLimits = { maxMessageBytes: 2 * 1024 * 1024, maxTimeoutMs: 7000 };
+const http2Settings = { maxConcurrentStreams: 4096, initialWindowSize: 1 << 20 };
+
+export function createClientServer(port: NodePort, tls: ClientTls | null): ClientServer {
+  const methods = new Map([...kvMethods(port), ...clusterMethods(port, tls ? 'https' : 'http')]);
+  const server = tls
+    ? http2.createSecureServer({
+        ...tls,
+        requestCert: true,
+        rejectUnauthorized: true,
+        minVersion: 'TLSv1.2',
+        ALPNProtocols: ['h2'],
+        settings: http2Settings,
+      })
+    : http2.createServer({ settings: http2Settings });
+  const sessions = new Set<http2.ServerHttp2Session>();
+  server.on('session', (session) => {
+    sessions.add(session);
+    session.setLocalWindowSize(4 << 20);
+    session.on('error', () => {}).on('close', () => sessions.delete(session));
+    session.socket.setNoDelay?.(true);
+  });
+  server.on('stream', (stream, headers) => serveGrpc({ stream, headers, methods, limits }));
+  return {
+    listen: (address) =>
+      new Promise((resolve, reject) => {
+        server.once('error', reject);
+        server.listen(address, () => {
+          server.off('error', reject);
+          server.on('error', () => {});
+          resolve((server.address() as AddressInfo).port);
+        });
+      }),
+    close: (graceMs = 1000) =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        for (const session of sessions) session.close();
+        setTimeout(() => sessions.forEach((session) => session.destroy()), graceMs).unref();
+      }),
+  };
+}

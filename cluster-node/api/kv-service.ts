@@ -1,0 +1,84 @@
+/**
+ * etcdserverpb.KV. Changes are replicated and answered once applied here. Reads wait until this node has applied all that
+ * was acknowledged before them, unless the caller settles for this node's own state (`serializable`).
+ */
+import * as pb from '../contract/etcd/rpc.ts';
+import { checkOperation, checkRange, MAX_REQUEST_BYTES } from '../machine/check.ts';
+import type { Operation } from '../machine/command.ts';
+import { etcdErrors } from '../machine/errors.ts';
+import type { OperationResult } from '../machine/machine.ts';
+import { isReadOnly, isSerializable } from '../machine/transaction.ts';
+import { fail, Headers, unary, whileAvailable } from './calls.ts';
+import type { Call, UnaryMethod } from './grpc-server.ts';
+import type { NodePort } from './port.ts';
+
+type ChangeCall = Call & { readonly requestBytes: number };
+type ResponseOf<K> = Extract<OperationResult, { kind: K; response: unknown }>['response'];
+
+export function kvMethods(port: NodePort): [string, UnaryMethod][] {
+  const headers = new Headers(port);
+
+  async function change<K extends Operation['kind']>(
+    operation: Extract<Operation, { kind: K }>,
+    call: ChangeCall,
+  ): Promise<ResponseOf<K>> {
+    if (call.requestBytes > MAX_REQUEST_BYTES) fail(etcdErrors.requestTooLarge);
+    const error = checkOperation(operation);
+    if (error) fail(error);
+    const startedMs = performance.now();
+    const result = await whileAvailable(port.propose(operation, call.timeoutMs));
+    port.observe('write', performance.now() - startedMs);
+    return headers.complete(responseOf(result, operation.kind as K));
+  }
+
+  async function read<T>(options: { serializable: boolean; timeoutMs: number }, answer: () => T): Promise<T> {
+    const startedMs = performance.now();
+    if (!options.serializable) await whileAvailable(port.readBarrier(options.timeoutMs));
+    const result = answer();
+    port.observe('read', performance.now() - startedMs);
+    return result;
+  }
+
+  const range = async (request: pb.RangeRequest, { timeoutMs }: Call) => {
+    const error = checkRange(request);
+    if (error) fail(error);
+    const result = await read({ serializable: request.serializable, timeoutMs }, () => port.machine.range(request));
+    return result.kind === 'error' ? fail(result.error) : headers.complete(result.response);
+  };
+
+  const txn = async (request: pb.TxnRequest, call: ChangeCall) => {
+    if (!isReadOnly(request)) return change({ kind: 'txn', request }, call);
+    const options = { serializable: isSerializable(request), timeoutMs: call.timeoutMs };
+    const result = await read(options, () => port.machine.readTransaction(request));
+    return headers.complete(responseOf(result, 'txn'));
+  };
+
+  return [
+    ['/etcdserverpb.KV/Range', unary({ request: pb.RangeRequest, response: pb.RangeResponse }, range)],
+    [
+      '/etcdserverpb.KV/Put',
+      unary({ request: pb.PutRequest, response: pb.PutResponse }, (request, call) =>
+        change({ kind: 'put', request }, call),
+      ),
+    ],
+    [
+      '/etcdserverpb.KV/DeleteRange',
+      unary({ request: pb.DeleteRangeRequest, response: pb.DeleteRangeResponse }, (request, call) =>
+        change({ kind: 'deleteRange', request }, call),
+      ),
+    ],
+    ['/etcdserverpb.KV/Txn', unary({ request: pb.TxnRequest, response: pb.TxnResponse }, txn)],
+    [
+      '/etcdserverpb.KV/Compact',
+      unary({ request: pb.CompactionRequest, response: pb.CompactionResponse }, (request, call) =>
+        change({ kind: 'compact', request }, call),
+      ),
+    ],
+  ];
+}
+
+function responseOf<K extends Operation['kind']>(result: OperationResult, kind: K): ResponseOf<K> {
+  if (result.kind === 'error') fail(result.error);
+  if (result.kind !== kind) throw new Error(`a ${kind} was answered with the result of a ${result.kind}`);
+  return result.response as ResponseOf<K>;
+}
