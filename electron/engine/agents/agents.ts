@@ -1,0 +1,86 @@
+/**
+ * The agents of the fleet: one session per host that has a node. An agent runs on its host only while this session's
+ * channel lives, so closing the console leaves no process behind but the nodes. Everything that the engine learns from a
+ * running cluster and everything that it does to one goes through here.
+ */
+import type { AgentCall, AgentParams, AgentResult } from '../../../cluster-node/contract/agent.ts';
+import { hostLayout } from '../../../cluster-node/contract/host-layout.ts';
+import {
+  AgentSession,
+  type AgentListener,
+  type AgentState,
+  type AgentTarget,
+  notConnected,
+  type SessionOptions,
+} from './agent-session.ts';
+
+const SAFE_VERSION = /^[A-Za-z0-9._-]+$/;
+
+/** The shell command that runs the agent of this release. Throws RangeError at a version that names no folder. */
+export function agentCommand(versions: { runtimeVersion: string; releaseVersion: string }): string {
+  for (const version of [versions.runtimeVersion, versions.releaseVersion])
+    if (!SAFE_VERSION.test(version)) throw new RangeError(`"${version}" is not a version`);
+  const runtime = hostLayout.runtime(versions.runtimeVersion);
+  const release = hostLayout.release(versions.releaseVersion);
+  return `exec "$HOME/${runtime}" "$HOME/${release}" agent`;
+}
+
+export type AgentsOptions = Omit<SessionOptions, 'target' | 'listener'>;
+
+export class Agents {
+  readonly #options: AgentsOptions;
+  readonly #sessions = new Map<string, AgentSession>();
+  readonly #listeners = new Set<AgentListener>();
+  readonly #fanOut: AgentListener;
+
+  constructor(options: AgentsOptions) {
+    this.#options = options;
+    this.#fanOut = {
+      onSample: (received) => this.#listeners.forEach((listener) => listener.onSample(received)),
+      onNodeEvents: (received) => this.#listeners.forEach((listener) => listener.onNodeEvents(received)),
+      onState: (hostId, state) => this.#listeners.forEach((listener) => listener.onState(hostId, state)),
+    };
+  }
+
+  /** Calls back with everything that any agent says; returns how to stop. */
+  listen(listener: AgentListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Keeps an agent running on this host. With another command than before, the old agent is ended and a new one started. */
+  attach(target: AgentTarget): void {
+    const known = this.#sessions.get(target.hostId);
+    if (known?.target.command === target.command) return known.retryNow();
+    void known?.close();
+    this.#sessions.set(target.hostId, new AgentSession({ ...this.#options, target, listener: this.#fanOut }));
+  }
+
+  async detach(hostId: string): Promise<void> {
+    const session = this.#sessions.get(hostId);
+    this.#sessions.delete(hostId);
+    await session?.close();
+  }
+
+  /** null: no agent is wanted there. */
+  stateOf(hostId: string): AgentState | null {
+    return this.#sessions.get(hostId)?.state ?? null;
+  }
+
+  /** Host clock minus engine clock, milliseconds; null: unknown. */
+  clockOffsetMs(hostId: string): number | null {
+    return this.#sessions.get(hostId)?.clockOffsetMs ?? null;
+  }
+
+  /** Throws AgentError; see its `outcomeUnknown`. */
+  async call<C extends AgentCall>(hostId: string, name: C, params: AgentParams<C>): Promise<AgentResult<C>> {
+    const session = this.#sessions.get(hostId);
+    if (!session) throw notConnected(hostId, name, null);
+    return session.call(name, params);
+  }
+
+  /** Ends every agent. Nodes go on. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#sessions.keys()].map((hostId) => this.detach(hostId)));
+  }
+}

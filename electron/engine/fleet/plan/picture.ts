@@ -1,0 +1,125 @@
+/** A situation, read once: who is alive, what is cut, whom the fresh majority believes to lead, and who works under it. */
+import type { NodeSample, ServiceState } from '../../../../cluster-node/contract/sample.ts';
+import type { NodeView } from '../../../contract/model.ts';
+import { CutLinks, quorumSize } from './links.ts';
+import { FRESH_MS, holdingFaults, type MemberDesired, type NodeObservation, type Situation } from './situation.ts';
+
+export interface MemberPicture extends MemberDesired {
+  /** Last observation, whatever its age. */
+  readonly observation: NodeObservation | null;
+  /** Seen within `FRESH_MS`. */
+  readonly fresh: boolean;
+  /** The fresh service state and the fresh claims; null when they are not fresh. */
+  readonly service: ServiceState | null;
+  readonly sample: NodeSample | null;
+  /** The process answers; false: it does not; null: unknown, its host was not heard. */
+  readonly alive: boolean | null;
+}
+
+export interface BelievedLeader {
+  readonly memberSlot: number;
+  readonly ballot: number;
+  /** How many freshly observed nodes say so, of how many that were asked. */
+  readonly believedBy: number;
+  readonly asked: number;
+}
+
+export interface Picture {
+  readonly situation: Situation;
+  readonly members: readonly MemberPicture[];
+  readonly quorumSize: number;
+  /** What active faults cut, or may cut. */
+  readonly cut: CutLinks;
+  /** null: no majority of the freshly observed nodes agrees. */
+  readonly leader: BelievedLeader | null;
+  /** Member slots of voters that lead or follow in the majority's view; without one, those that reach a quorum. */
+  readonly working: readonly number[];
+  /** Member slots of voters that may be alive: seen alive, or not heard of. */
+  readonly possiblyAlive: readonly number[];
+}
+
+export function pictureOf(situation: Situation): Picture {
+  const members = situation.members.map((member) => memberPicture(member, situation));
+  const leader = believedLeader(members);
+  return {
+    situation,
+    members,
+    quorumSize: quorumSize(members.length),
+    cut: new CutLinks(holdingFaults(situation.faults).flatMap((fault) => fault.links)),
+    leader,
+    working: members.filter((member) => works(member, leader)).map((member) => member.memberSlot),
+    possiblyAlive: members.filter((member) => member.alive !== false).map((member) => member.memberSlot),
+  };
+}
+
+function memberPicture(member: MemberDesired, situation: Situation): MemberPicture {
+  const observation = situation.observations.get(member.nodeId) ?? null;
+  const fresh = observation !== null && situation.nowUnixMs - observation.observedAtUnixMs <= FRESH_MS;
+  const service = fresh ? observation.service : null;
+  const sample = fresh ? observation.sample : null;
+  return { ...member, observation, fresh, service, sample, alive: fresh ? sample !== null : null };
+}
+
+/**
+ * The leader that more than half of the freshly observed nodes agree on. A node without a quorum holds on to what it last
+ * knew, so its claim is not counted, but it was asked.
+ */
+function believedLeader(members: readonly MemberPicture[]): BelievedLeader | null {
+  const asked = members.flatMap((member) => member.sample ?? []);
+  const claims = new Map<string, { memberSlot: number; ballot: number; believedBy: number }>();
+  for (const sample of asked) {
+    if (!sample.quorumConnected || sample.believedLeader === 0) continue;
+    const name = `${sample.believedLeader}/${sample.leaderBallot}`;
+    const claim = claims.get(name) ?? {
+      memberSlot: sample.believedLeader,
+      ballot: sample.leaderBallot,
+      believedBy: 0,
+    };
+    claim.believedBy += 1;
+    claims.set(name, claim);
+  }
+  const most = [...claims.values()].sort((a, b) => b.believedBy - a.believedBy || b.ballot - a.ballot)[0];
+  return most && most.believedBy * 2 > asked.length ? { ...most, asked: asked.length } : null;
+}
+
+function works(member: MemberPicture, leader: BelievedLeader | null): boolean {
+  const sample = member.sample;
+  if (!sample?.quorumConnected) return false;
+  return leader === null || (sample.believedLeader === leader.memberSlot && sample.leaderBallot === leader.ballot);
+}
+
+/** One word for the screen. */
+export function conditionOf(member: MemberPicture, leader: BelievedLeader | null): NodeView['condition'] {
+  const { service, sample } = member;
+  if (service === null) return 'unknown';
+  if (sample === null)
+    return service.state === 'running' || service.state === 'restarting' ? 'starting' : service.state;
+  if (!sample.quorumConnected) return 'minority';
+  if (sample.role !== 'leader') return sample.role;
+  // A leader that the majority has left for a higher ballot has not heard of it yet: it leads nobody.
+  return leader !== null && leader.memberSlot !== member.memberSlot ? 'follower' : 'leader';
+}
+
+/** Decided slots of the freshest knowledge; null: nobody was heard. */
+export function headOf(members: readonly MemberPicture[]): number | null {
+  const heads = members.flatMap((member) => member.sample?.decidedUpTo ?? []);
+  return heads.length === 0 ? null : Math.max(...heads);
+}
+
+/** A peer that was heard within this time is compared by what it told its leader, not by samples taken at two moments. */
+const HEARD_RECENTLY_MS = 500;
+
+/**
+ * Decided slots behind the head; null: unknown. Hosts are sampled at different moments of a second, in which a busy cluster
+ * decides thousands of slots, so the leader's own view of its peers at one moment is used where there is one.
+ */
+export function behindOf(member: MemberPicture, picture: Picture): number | null {
+  if (member.sample === null) return null;
+  const leading = picture.members.find((one) => one.memberSlot === picture.leader?.memberSlot)?.sample;
+  if (leading && leading.memberSlot === member.memberSlot) return 0;
+  const seen = leading?.peers.find((peer) => peer.memberSlot === member.memberSlot);
+  if (leading && seen?.heardMsAgo != null && seen.heardMsAgo <= HEARD_RECENTLY_MS)
+    return Math.max(0, leading.decidedUpTo - seen.decidedUpTo);
+  const head = headOf(picture.members) ?? member.sample.decidedUpTo;
+  return Math.max(0, head - member.sample.decidedUpTo);
+}
