@@ -1,0 +1,140 @@
+import { formatBallot } from '../../../cluster-node/contract/ballot.ts';
+import type { Command } from 'commander';
+import type { ClusterView } from '../../contract/model.ts';
+import { act } from '../act.ts';
+import { CommandFailure, type GlobalOptions, note, printResult, UsageError, withEngine } from '../context.ts';
+import { findCluster, findHost, observedFleet } from '../find.ts';
+import { follow } from '../follow.ts';
+import { resolveStateDir } from '../state-dir.ts';
+import { table } from '../table.ts';
+import { wholeNumber } from './lab.ts';
+
+interface CreateOptions {
+  readonly hosts: string;
+  readonly peerPort?: number;
+  readonly clientPort?: number;
+}
+
+/** `synod cluster create|status|destroy`. */
+export function addClusterCommands(program: Command): void {
+  const cluster = program.command('cluster').description('Paxos clusters on the hosts of the fleet');
+  const stateDir = () => resolveStateDir(program.opts<GlobalOptions>().state);
+
+  cluster
+    .command('create')
+    .argument('<name>')
+    .description('provision a cluster, a node on each host; running it again continues where it failed')
+    .requiredOption('--hosts <names>', 'host names, separated by commas')
+    .option('--peer-port <port>', 'port between nodes', wholeNumber(1, 65535))
+    .option('--client-port <port>', 'port for clients', wholeNumber(1, 65535))
+    .action(async (name: string, given: CreateOptions) => {
+      const options = program.opts<GlobalOptions>();
+      await withEngine(stateDir(), async (client) => {
+        const fleet = await client.fleet.get();
+        const hostIds = given.hosts.split(',').map((host) => findHost(fleet, host.trim()).hostId);
+        const existing = fleet.clusters.find((view) => view.name === name);
+        if (existing !== undefined) {
+          assertSameHosts(existing, hostIds);
+          note(`${name} exists: going on with what is missing.`);
+        }
+        const started =
+          existing === undefined
+            ? await create(client, {
+                name,
+                hostIds,
+                peerPort: given.peerPort ?? null,
+                clientPort: given.clientPort ?? null,
+              })
+            : { clusterId: existing.clusterId, ...(await client.clusters.resume({ clusterId: existing.clusterId })) };
+        const operation = await follow(client, started.operationId);
+        const access = await client.clusters.access({ clusterId: started.clusterId });
+        printResult(
+          options,
+          { ok: true, clusterId: started.clusterId, ...access },
+          () => operation.outcome ?? `${name} serves.`,
+        );
+      });
+    });
+
+  cluster
+    .command('status')
+    .argument('[name]')
+    .description('who leads, how far every node is, and how certain that is')
+    .action(async (name: string | undefined) => {
+      const options = program.opts<GlobalOptions>();
+      await withEngine(stateDir(), async (client) => {
+        const fleet = await observedFleet(client);
+        const clusters = name === undefined ? fleet.clusters : [findCluster(fleet, name)];
+        printResult(
+          options,
+          { ok: true, clusters },
+          () => clusters.map(describeCluster).join('\n\n') || 'No clusters yet.',
+        );
+      });
+    });
+
+  cluster
+    .command('destroy')
+    .argument('<name>')
+    .description('stop the nodes and delete them with their data')
+    .option('--confirm <name>', "must repeat the cluster's name")
+    .action(async (name: string, given: { confirm?: string }) => {
+      if (given.confirm !== name)
+        throw new UsageError(`this deletes the nodes of ${name} with all their data; agree with --confirm ${name}`);
+      const options = program.opts<GlobalOptions>();
+      await withEngine(stateDir(), async (client) => {
+        const { clusterId } = findCluster(await observedFleet(client), name);
+        const operation = await act(client, { kind: 'clusterDestroy', clusterId, confirmName: name });
+        printResult(options, { ok: true, operation }, () => operation.outcome ?? `${name} is gone.`);
+      });
+    });
+}
+
+type CreateRequest = { name: string; hostIds: string[]; peerPort: number | null; clientPort: number | null };
+
+async function create(client: Parameters<typeof follow>[0], request: CreateRequest) {
+  const plan = await client.clusters.plan(request);
+  for (const warning of plan.warnings) note(`  note: ${warning}`);
+  if (plan.refusals.length > 0)
+    throw new CommandFailure({
+      kind: 'planRefused',
+      message: plan.refusals.join(' '),
+      host: null,
+      step: 'plan',
+      command: null,
+      exitCode: null,
+      stderr: null,
+      nextStep: 'Nothing was changed. Do what the reason asks for, then run it again.',
+    });
+  return client.clusters.create(request);
+}
+
+function assertSameHosts(cluster: ClusterView, hostIds: readonly string[]): void {
+  const present = cluster.nodes.map((node) => node.hostId).sort();
+  if (JSON.stringify(present) !== JSON.stringify([...hostIds].sort()))
+    throw new UsageError(
+      `the cluster "${cluster.name}" exists on other hosts. Choose another name, or the same hosts to continue.`,
+    );
+}
+
+function describeCluster(cluster: ClusterView): string {
+  const leader = cluster.leader;
+  const leads = cluster.nodes.find((node) => node.nodeId === leader?.nodeId)?.name;
+  const head = `${cluster.name} (${cluster.clusterId}): ${cluster.health.headline} ${cluster.health.detail}`;
+  const second =
+    leader === null
+      ? 'believed leader: unknown'
+      : `believed leader: ${leads} under ballot ${formatBallot(leader.ballot)}, by ${leader.believedBy} of ${leader.asked}`;
+  const rows = cluster.nodes.map((node) => [
+    node.name,
+    `${node.address}:${node.clientPort}`,
+    node.condition,
+    node.sample === null ? null : formatBallot(node.sample.promised),
+    node.sample?.decidedUpTo ?? null,
+    node.sample?.appliedUpTo ?? null,
+    node.behindSlots,
+  ]);
+  return [head, second, table(['node', 'clients', 'condition', 'promised', 'decided', 'applied', 'behind'], rows)].join(
+    '\n',
+  );
+}
