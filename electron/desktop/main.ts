@@ -19,7 +19,8 @@ function start(): void {
   registerAppProtocol(join(here, '../app'));
   lockDownSession();
   Menu.setApplicationMenu(Menu.buildFromTemplate(menuTemplate(process.platform)));
-  const engine = new EngineProcess({ script: join(here, 'engine.js'), stateDir, distDir: join(here, '..') });
+  const distDir = app.isPackaged ? join(process.resourcesPath, 'synod') : join(here, '..');
+  const engine = new EngineProcess({ script: join(here, 'engine.js'), stateDir, distDir });
   const open = () => createWindow({ preload: join(here, 'preload.cjs'), onReady: (window) => engine.connect(window) });
   let window = open();
   app.on('second-instance', () => {
