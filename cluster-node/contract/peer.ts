@@ -47,14 +47,16 @@ export interface Prepare {
 }
 
 /**
- * Phase 1b, durable before it is sent. Streams everything this acceptor has accepted from `fromSlot` on in pages; the
- * promise counts once the page with `last: true` has come and no page is missing.
+ * Phase 1b, durable before it is sent. Streams everything this acceptor has accepted from the prepare's `fromSlot` on in
+ * pages; the promise counts once the page with `last: true` has come and no page is missing. Slots up to `decidedUpTo`
+ * may be left out: the proposer must learn them by catch-up before it proposes anything.
  */
 export interface Promise {
   readonly kind: 'promise';
   readonly ballot: Ballot;
+  /** The first slot that this page covers; it covers up to its last entry, or everything when it is the last page. */
   readonly fromSlot: Slot;
-  /** From 0, by one. */
+  /** From 0, by one; for traces only, `fromSlot` says whether a page is missing. */
   readonly page: number;
   readonly last: boolean;
   readonly entries: readonly Entry[];

@@ -24,7 +24,10 @@ export interface CoreOptions {
   readonly maxBatchBytes: number;
 }
 
-/** What a restarted node knows from its disk. */
+/**
+ * What a restarted node knows from its disk. The runtime executes everything up to `decidedUpTo` from its own log; the core
+ * delivers from `decidedUpTo + 1` on and counts what comes before as applied.
+ */
 export interface RecoveredState {
   readonly promised: Ballot;
   readonly decidedUpTo: Slot;
@@ -40,6 +43,7 @@ export type DurableRecord =
   | { readonly kind: 'decided'; readonly upTo: Slot };
 
 export type Input =
+  /** Drives every timer; at least five times a heartbeat interval. */
   | { readonly kind: 'tick' }
   | { readonly kind: 'message'; readonly from: MemberSlot; readonly message: PeerMessage }
   /** Every record with sequence ≤ `upTo` is on disk. */
@@ -48,7 +52,10 @@ export type Input =
   | { readonly kind: 'applied'; readonly upTo: Slot }
   /** A transport connection to this member went up or down: a hint that only ever speeds things up. */
   | { readonly kind: 'link'; readonly member: MemberSlot; readonly up: boolean }
-  /** A client request taken in by this node. It is proposed here or forwarded; retried under a new leader until it is decided. */
+  /**
+   * A client request taken in by this node. It is proposed here or forwarded; retried under a new leader until it is decided.
+   * No two requests may have the same value bytes (commands carry their request id): by them the core knows that it is decided.
+   */
   | { readonly kind: 'propose'; readonly request: RequestId; readonly value: Uint8Array }
   /** The origin gave up waiting (client gone or timed out): stop retrying. The value may still be chosen. */
   | { readonly kind: 'abandon'; readonly request: RequestId }
@@ -76,7 +83,9 @@ export type CoreEvent =
   | { readonly kind: 'becameLeader'; readonly ballot: Ballot; readonly fromSlot: Slot }
   | { readonly kind: 'steppedDown'; readonly ballot: Ballot; readonly reason: 'noQuorum' | 'higherBallot' | 'transfer' }
   | { readonly kind: 'leaderChanged'; readonly leader: MemberSlot; readonly ballot: Ballot }
-  | { readonly kind: 'transferFailed'; readonly target: MemberSlot; readonly reason: string };
+  | { readonly kind: 'transferFailed'; readonly target: MemberSlot; readonly reason: string }
+  /** A value came from `from` that does not match its digest; it was dropped and will be sent again. */
+  | { readonly kind: 'digestMismatch'; readonly from: MemberSlot; readonly slot: Slot };
 
 /** A snapshot of the core for status and samples; all figures at the moment of the call. */
 export interface CoreStatus {

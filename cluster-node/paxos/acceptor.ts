@@ -1,0 +1,179 @@
+/**
+ * The acceptor: promises, accepts, and answers only once that is on disk. It also keeps count, cumulatively, of how far it
+ * has accepted without a hole under the leader's ballot, because one number is a cheaper answer than one per slot.
+ */
+import type { Ballot, MemberSlot, Slot } from '../contract/ballot.ts';
+import { digestOf } from '../contract/digest.ts';
+import type { Accept, Entry, Prepare } from '../contract/peer.ts';
+import type { Outbox } from './outbox.ts';
+import type { ReplicaLog } from './replica-log.ts';
+import type { PaxosRules } from './rules.ts';
+
+/** A proposer at most this far behind gets the decided entries with the promise, which saves it a round of catch-up. */
+const DECIDED_SLOTS_IN_PROMISE = 256;
+
+interface Parts {
+  readonly out: Outbox;
+  readonly log: ReplicaLog;
+  readonly rules: PaxosRules;
+  readonly maxBatchBytes: number;
+}
+
+export class Acceptor {
+  /** Never falls, across restarts too. */
+  promised: Ballot;
+  /** Accepted under `countedBallot`, or decided, without a hole up to here. */
+  receivedUpTo: Slot = 0;
+  /** The part of `receivedUpTo` that is on disk. */
+  durableUpTo: Slot = 0;
+  /** The ballot under which `receivedUpTo` counts; 0 before anything was accepted in this life. */
+  countedBallot: Ballot = 0;
+  #acknowledgedUpTo: Slot = 0;
+  /** "Up to this slot once that record is on disk", in order. */
+  #marks: { readonly record: number; readonly upTo: Slot }[] = [];
+  #parts: Parts;
+
+  constructor(parts: Parts, promised: Ballot) {
+    this.#parts = parts;
+    this.promised = promised;
+  }
+
+  /** Binds this acceptor to a higher ballot. */
+  raise(ballot: Ballot): void {
+    if (ballot <= this.promised) throw new Error(`promised ballot ${this.promised} cannot fall to ${ballot}`);
+    this.promised = ballot;
+    this.#parts.out.persist({ kind: 'promised', ballot });
+  }
+
+  /** Phase 1b. */
+  onPrepare(from: MemberSlot, message: Prepare): void {
+    if (!this.#parts.rules.mayPromise(this.promised, message.ballot)) return this.#refuse(from, message.ballot);
+    if (message.ballot > this.promised) this.raise(message.ballot);
+    this.#sendPromise(from, message);
+  }
+
+  /** Phase 2b for everything in the message. Returns false when it was refused. */
+  onAccept(from: MemberSlot, message: Accept): boolean {
+    if (!this.#parts.rules.mayAccept(this.promised, message.ballot)) {
+      this.#refuse(from, message.ballot);
+      return false;
+    }
+    if (message.ballot > this.promised) this.raise(message.ballot);
+    const intact = message.entries.filter((entry) => this.#isIntact(from, entry));
+    const isNews = this.accept(message.ballot, intact);
+    if (isNews) this.#acknowledgeNews(from);
+    // Nothing new: the leader sent again because it knows less than is on disk here.
+    else if (message.entries.length > 0) this.#sendAccepted(from, this.durableUpTo);
+    return true;
+  }
+
+  /** Accepts entries proposed under `ballot`; true if any was new. The caller has checked the promise. */
+  accept(ballot: Ballot, entries: readonly Entry[]): boolean {
+    const { log, out } = this.#parts;
+    let isNews = false;
+    if (ballot !== this.countedBallot) this.#countFrom(ballot);
+    for (const entry of entries) {
+      if (entry.slot <= log.decidedUpTo || log.get(entry.slot)?.ballot === ballot) continue;
+      out.persist({ kind: 'accepted', entry });
+      log.put(entry);
+      isNews = true;
+    }
+    this.settle();
+    return isNews;
+  }
+
+  /** Keeps a value that is known to be chosen, under the ballot of the peer that told it. */
+  keepChosen(entry: Entry): void {
+    const { log, out } = this.#parts;
+    const known = log.get(entry.slot);
+    if (known !== undefined && known.ballot >= entry.ballot) {
+      if (known.digest !== entry.digest)
+        throw new Error(
+          `slot ${entry.slot}: value of ballot ${known.ballot} differs from the one chosen at ${entry.ballot}`,
+        );
+      return;
+    }
+    if (entry.ballot > this.promised) this.raise(entry.ballot);
+    out.persist({ kind: 'accepted', entry });
+    log.put(entry);
+  }
+
+  /** Counts on over slots that are now accepted or decided. */
+  settle(): void {
+    const { log, out } = this.#parts;
+    let upTo = Math.max(this.receivedUpTo, log.decidedUpTo);
+    while (log.get(upTo + 1)?.ballot === this.countedBallot) upTo += 1;
+    if (upTo === this.receivedUpTo) return;
+    this.receivedUpTo = upTo;
+    if (out.durableUpTo >= out.lastRecord) this.durableUpTo = upTo;
+    else this.#marks.push({ record: out.lastRecord, upTo });
+  }
+
+  onDurable(record: number): void {
+    let reached = 0;
+    for (const mark of this.#marks) {
+      if (mark.record > record) break;
+      this.durableUpTo = mark.upTo;
+      reached += 1;
+    }
+    if (reached > 0) this.#marks.splice(0, reached);
+  }
+
+  /**
+   * Tells the leader of `ballot`, once durable, how far this acceptor got, if that is news. Only while it is bound to that
+   * very ballot: decided slots count as accepted, and under a higher ballot they may hold other values than this leader's.
+   */
+  acknowledge(leader: MemberSlot, ballot: Ballot): void {
+    if (ballot === this.promised && ballot === this.countedBallot) this.#acknowledgeNews(leader);
+  }
+
+  #acknowledgeNews(leader: MemberSlot): void {
+    if (this.receivedUpTo <= this.#acknowledgedUpTo) return;
+    this.#acknowledgedUpTo = this.receivedUpTo;
+    this.#sendAccepted(leader, this.receivedUpTo);
+  }
+
+  #countFrom(ballot: Ballot): void {
+    this.countedBallot = ballot;
+    this.#marks = [];
+    this.receivedUpTo = 0;
+    this.durableUpTo = 0;
+    this.#acknowledgedUpTo = 0;
+  }
+
+  #sendAccepted(to: MemberSlot, durableUpTo: Slot): void {
+    const message = {
+      kind: 'accepted',
+      ballot: this.countedBallot,
+      durableUpTo,
+      receivedUpTo: this.receivedUpTo,
+    } as const;
+    if (durableUpTo > this.durableUpTo) this.#parts.out.sendDurable(to, message);
+    else this.#parts.out.send(to, message);
+  }
+
+  #sendPromise(to: MemberSlot, { ballot, fromSlot }: Prepare): void {
+    const { log, out, maxBatchBytes } = this.#parts;
+    const isNear = fromSlot >= log.startSlot && log.decidedUpTo - fromSlot < DECIDED_SLOTS_IN_PROMISE;
+    let coversFrom = fromSlot;
+    let readFrom = isNear ? fromSlot : Math.max(fromSlot, log.decidedUpTo + 1);
+    for (let page = 0, last = false; !last; page++) {
+      const entries = log.page({ fromSlot: readFrom, upToSlot: log.acceptedUpTo, maxBytes: maxBatchBytes });
+      const lastSlot = entries.at(-1)?.slot ?? log.acceptedUpTo;
+      last = lastSlot >= log.acceptedUpTo;
+      const { decidedUpTo } = log;
+      out.sendDurable(to, { kind: 'promise', ballot, fromSlot: coversFrom, page, last, entries, decidedUpTo });
+      coversFrom = readFrom = lastSlot + 1;
+    }
+  }
+
+  #refuse(to: MemberSlot, ballot: Ballot): void {
+    this.#parts.out.send(to, { kind: 'nack', ballot, promised: this.promised });
+  }
+
+  #isIntact(from: MemberSlot, entry: Entry): boolean {
+    if (digestOf(entry.value) === entry.digest) return true;
+    this.#parts.out.event({ kind: 'digestMismatch', from, slot: entry.slot });
+    return false;
+  }
+}

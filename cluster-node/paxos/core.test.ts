@@ -1,0 +1,209 @@
+import { describe, expect, it } from 'vitest';
+import { digestOf } from '../contract/digest.ts';
+import type { PeerMessage } from '../contract/peer.ts';
+import { PaxosCore } from './core.ts';
+import type { CoreOptions, Effect, Input } from './interface.ts';
+
+const OPTIONS: CoreOptions = {
+  self: 1,
+  members: [1, 2, 3],
+  heartbeatMs: 50,
+  electionTimeoutMs: 500,
+  seed: 7,
+  maxUndecidedSlots: 100,
+  maxBatchBytes: 1024,
+};
+
+/** A few cores with an instant network and an instant disk: enough for what one step leads to. */
+class InstantCluster {
+  nowMs = 0;
+  readonly effects: { member: number; effect: Effect }[] = [];
+  readonly cores = new Map<number, PaxosCore>();
+  /** Links that lose everything, as "from-to". */
+  readonly cut = new Set<string>();
+  #queue: { member: number; input: Input }[] = [];
+
+  constructor(members: readonly number[]) {
+    for (const self of members) this.cores.set(self, new PaxosCore({ ...OPTIONS, self, members }, null));
+  }
+
+  core(member: number): PaxosCore {
+    return this.cores.get(member) as PaxosCore;
+  }
+
+  give(member: number, input: Input): void {
+    this.#queue.push({ member, input });
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) this.#step(next);
+  }
+
+  run(ms: number): void {
+    for (const end = this.nowMs + ms; this.nowMs < end; this.nowMs += 10)
+      for (const member of this.cores.keys()) this.give(member, { kind: 'tick' });
+  }
+
+  cutBoth(a: number, b: number): void {
+    this.cut.add(`${a}-${b}`);
+    this.cut.add(`${b}-${a}`);
+  }
+
+  leaders(): number[] {
+    return [...this.cores].filter(([, core]) => core.status(this.nowMs).role === 'leader').map(([member]) => member);
+  }
+
+  delivered(member: number): string[] {
+    const texts: string[] = [];
+    for (const { member: at, effect } of this.effects)
+      if (at === member && effect.kind === 'deliver' && effect.entry.value.length > 0)
+        texts.push(Buffer.from(effect.entry.value).toString());
+    return texts;
+  }
+
+  propose(member: number, text: string, sequence: number): void {
+    const request = { origin: member, boot: 1, sequence };
+    this.give(member, { kind: 'propose', request, value: Buffer.from(text) });
+  }
+
+  #step({ member, input }: { member: number; input: Input }): void {
+    for (const effect of this.core(member).step(input, this.nowMs)) {
+      this.effects.push({ member, effect });
+      if (effect.kind === 'persist') this.#queue.push({ member, input: { kind: 'durable', upTo: effect.sequence } });
+      if (effect.kind === 'deliver') this.#queue.push({ member, input: { kind: 'applied', upTo: effect.entry.slot } });
+      if (effect.kind === 'send' && !this.cut.has(`${member}-${effect.to}`))
+        this.#queue.push({ member: effect.to, input: { kind: 'message', from: member, message: effect.message } });
+    }
+  }
+}
+
+function sends(effects: Effect[]): { to: number; message: PeerMessage; afterDurable: number }[] {
+  return effects.filter((effect) => effect.kind === 'send');
+}
+
+const ENTRY = { slot: 1, ballot: 1026, value: Buffer.from('x'), digest: digestOf(Buffer.from('x')) };
+
+describe('the core in a cluster', () => {
+  it('elects one leader, decides what any member takes in, and delivers it in one order everywhere', () => {
+    const cluster = new InstantCluster([1, 2, 3]);
+    cluster.run(500);
+    expect(cluster.leaders()).toHaveLength(1);
+    for (let i = 1; i <= 30; i++) cluster.propose((i % 3) + 1, `v${i}`, i);
+    expect(cluster.delivered(1)).toHaveLength(30);
+    expect(cluster.delivered(2)).toEqual(cluster.delivered(1));
+    expect(cluster.delivered(3)).toEqual(cluster.delivered(1));
+  });
+
+  it.each([1, 5, 7])('works with %i members', (count) => {
+    const cluster = new InstantCluster(Array.from({ length: count }, (_, at) => at + 1));
+    cluster.run(500);
+    cluster.propose(1, 'v', 1);
+    cluster.give(1, { kind: 'read', request: { origin: 1, boot: 1, sequence: 2 } });
+    for (const member of cluster.cores.keys()) expect(cluster.delivered(member)).toEqual(['v']);
+    expect(cluster.effects.map(({ effect }) => effect)).toContainEqual(
+      expect.objectContaining({ kind: 'readReady', readSlot: 1 }),
+    );
+  });
+
+  it('hands leadership to the target at once', () => {
+    const cluster = new InstantCluster([1, 2, 3]);
+    cluster.run(500);
+    const [leader] = cluster.leaders();
+    const target = ((leader as number) % 3) + 1;
+    cluster.give(leader as number, { kind: 'transfer', target });
+    expect(cluster.leaders()).toEqual([target]);
+    cluster.propose(leader as number, 'after', 1);
+    expect(cluster.delivered(target)).toEqual(['after']);
+  });
+});
+
+describe('partial partitions (Ng et al., OmniPaxos, section 2)', () => {
+  const FOUR_TIMEOUTS_MS = 4 * OPTIONS.electionTimeoutMs;
+
+  function ledBy(members: readonly number[]): { cluster: InstantCluster; leader: number; others: number[] } {
+    const cluster = new InstantCluster(members);
+    cluster.run(1000);
+    const leader = cluster.leaders()[0] as number;
+    return { cluster, leader, others: members.filter((member) => member !== leader) };
+  }
+
+  it('quorum-loss: every member reaches only one hub, which then leads', () => {
+    const { cluster, others } = ledBy([1, 2, 3, 4, 5]);
+    const hub = others[0] as number;
+    for (let a = 1; a <= 5; a++) for (let b = 1; b < a; b++) if (a !== hub && b !== hub) cluster.cutBoth(a, b);
+    cluster.run(FOUR_TIMEOUTS_MS);
+    expect(cluster.leaders()).toEqual([hub]);
+    cluster.propose(hub, 'v', 1);
+    expect(cluster.delivered(hub)).toEqual(['v']);
+  });
+
+  it('constrained election: the only quorum-connected member lacks the newest entries and still leads', () => {
+    const { cluster, leader, others } = ledBy([1, 2, 3, 4, 5]);
+    const hub = others[0] as number;
+    cluster.cutBoth(leader, hub);
+    cluster.propose(leader, 'newest', 1);
+    expect(cluster.delivered(hub)).toEqual([]);
+    for (let a = 1; a <= 5; a++) for (let b = 1; b < a; b++) if (a !== hub && b !== hub) cluster.cutBoth(a, b);
+    cluster.run(FOUR_TIMEOUTS_MS);
+    expect(cluster.leaders()).toEqual([hub]);
+    expect(cluster.delivered(hub)).toEqual(['newest']);
+  });
+
+  it('chained: a member that lost only its link to the leader neither deposes it nor is left out', () => {
+    const { cluster, leader, others } = ledBy([1, 2, 3]);
+    const ballot = cluster.core(leader).status(cluster.nowMs).leaderBallot;
+    cluster.cutBoth(leader, others[0] as number);
+    cluster.run(FOUR_TIMEOUTS_MS);
+    expect(cluster.leaders()).toEqual([leader]);
+    expect(cluster.core(leader).status(cluster.nowMs).leaderBallot).toBe(ballot);
+    cluster.propose(others[0] as number, 'relayed', 1);
+    cluster.run(200);
+    for (const member of [1, 2, 3]) expect(cluster.delivered(member)).toEqual(['relayed']);
+  });
+});
+
+describe('an acceptor, by the sentences of Paxos Made Simple', () => {
+  it('"responds to the request with a promise not to accept any more proposals numbered less than n"', () => {
+    const core = new PaxosCore(OPTIONS, null);
+    core.step({ kind: 'message', from: 3, message: { kind: 'prepare', ballot: 2051, fromSlot: 1 } }, 0);
+    const effects = core.step(
+      { kind: 'message', from: 2, message: { kind: 'accept', ballot: 1026, entries: [ENTRY], decidedUpTo: 0 } },
+      1,
+    );
+    expect(effects.filter((effect) => effect.kind === 'persist')).toEqual([]);
+    expect(sends(effects).map(({ message }) => message)).toContainEqual({ kind: 'nack', ballot: 1026, promised: 2051 });
+  });
+
+  it('"and with the highest-numbered proposal (if any) that it has accepted"', () => {
+    const core = new PaxosCore(OPTIONS, null);
+    core.step(
+      { kind: 'message', from: 2, message: { kind: 'accept', ballot: 1026, entries: [ENTRY], decidedUpTo: 0 } },
+      0,
+    );
+    const effects = core.step({ kind: 'message', from: 3, message: { kind: 'prepare', ballot: 2051, fromSlot: 1 } }, 1);
+    const [promise] = sends(effects).filter(({ message }) => message.kind === 'promise');
+    expect(promise?.message).toMatchObject({ ballot: 2051, last: true, entries: [ENTRY] });
+    expect(promise?.afterDurable).toBeGreaterThan(0);
+  });
+
+  it('"must remember the highest-numbered proposal that it has ever accepted and [...] the highest-numbered prepare request", even if it fails and restarts', () => {
+    const core = new PaxosCore(OPTIONS, { promised: 2051, decidedUpTo: 0, accepted: [ENTRY] });
+    const lower = core.step({ kind: 'message', from: 2, message: { kind: 'prepare', ballot: 1026, fromSlot: 1 } }, 0);
+    expect(sends(lower).map(({ message }) => message.kind)).toContain('nack');
+    const higher = core.step({ kind: 'message', from: 2, message: { kind: 'prepare', ballot: 3074, fromSlot: 1 } }, 1);
+    expect(sends(higher).map(({ message }) => message)).toContainEqual(
+      expect.objectContaining({ kind: 'promise', ballot: 3074, entries: [ENTRY] }),
+    );
+  });
+
+  it('says "accepted" only after the record is durable, and drops a value that does not match its digest', () => {
+    const core = new PaxosCore(OPTIONS, null);
+    const broken = { ...ENTRY, slot: 2, digest: 1 };
+    const effects = core.step(
+      { kind: 'message', from: 2, message: { kind: 'accept', ballot: 1026, entries: [ENTRY, broken], decidedUpTo: 0 } },
+      0,
+    );
+    const accepted = sends(effects).find(({ message }) => message.kind === 'accepted');
+    expect(accepted?.message).toMatchObject({ durableUpTo: 1 });
+    const record = effects.find((effect) => effect.kind === 'persist' && effect.record.kind === 'accepted');
+    expect(accepted?.afterDurable).toBeGreaterThanOrEqual(record?.kind === 'persist' ? record.sequence : Infinity);
+    expect(effects).toContainEqual({ kind: 'event', event: { kind: 'digestMismatch', from: 2, slot: 2 } });
+  });
+});

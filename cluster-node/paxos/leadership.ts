@@ -1,0 +1,178 @@
+/**
+ * Phase 2 of one ballot, seen from its leader. Proposals gather while the previous batch is on its way to this node's disk
+ * and leave together as soon as it is there (or was chosen without it): the disk's own pace is the batching timer.
+ * Sending and writing go in parallel; this node counts itself only for what is durable, like every other acceptor.
+ */
+import type { Ballot, MemberSlot, Slot } from '../contract/ballot.ts';
+import type { Accepted, Entry } from '../contract/peer.ts';
+import type { Acceptor } from './acceptor.ts';
+import type { CoreOptions } from './interface.ts';
+import type { Learner } from './learner.ts';
+import type { Outbox } from './outbox.ts';
+import type { Peers } from './peers.ts';
+import type { QuorumSystem } from './quorum.ts';
+import type { ReplicaLog } from './replica-log.ts';
+
+/** Slots in one accept at most, whatever their size. */
+const MAX_BATCH_SLOTS = 2048;
+/** A follower that has not moved for this many heartbeats is sent its missing entries again. */
+const RESEND_AFTER_HEARTBEATS = 2;
+
+interface Parts {
+  readonly out: Outbox;
+  readonly log: ReplicaLog;
+  readonly acceptor: Acceptor;
+  readonly learner: Learner;
+  readonly peers: Peers;
+  readonly quorums: QuorumSystem;
+  readonly options: CoreOptions;
+}
+
+interface Follower {
+  durableUpTo: Slot;
+  receivedUpTo: Slot;
+  /** When it last advanced or was sent something again. */
+  movedAtMs: number;
+}
+
+interface Proposal {
+  readonly value: Uint8Array;
+  readonly digest: number;
+}
+
+export class Leadership {
+  readonly ballot: Ballot;
+  /** Phase 1 found accepted values up to here; earlier leaders may have answered clients for any of them. */
+  readonly recoveredUpTo: Slot;
+  /** While a transfer is under way nothing new is proposed. */
+  isPaused = false;
+  #proposedUpTo: Slot;
+  #batchRecord = 0;
+  #gathered: Proposal[] = [];
+  #followers = new Map<MemberSlot, Follower>();
+  #parts: Parts;
+
+  constructor(parts: Parts, ballot: Ballot, recovered: readonly Entry[]) {
+    this.#parts = parts;
+    this.ballot = ballot;
+    this.#proposedUpTo = parts.log.decidedUpTo;
+    this.recoveredUpTo = parts.log.decidedUpTo + recovered.length;
+    for (const peer of parts.peers.all)
+      this.#followers.set(peer.member, { durableUpTo: 0, receivedUpTo: 0, movedAtMs: parts.out.nowMs });
+    parts.acceptor.accept(ballot, []);
+    this.#proposeAgain(recovered);
+  }
+
+  /** Proposed or gathered, and not decided. */
+  get undecidedSlots(): number {
+    return this.#proposedUpTo - this.#parts.log.decidedUpTo + this.#gathered.length;
+  }
+
+  /** Takes in a value; false when too much is undecided already. */
+  propose(value: Uint8Array, digest: number): boolean {
+    if (this.undecidedSlots >= this.#parts.options.maxUndecidedSlots) return false;
+    this.#gathered.push({ value, digest });
+    this.flush();
+    return true;
+  }
+
+  /** Proposes what has gathered, unless the previous batch is still on its way. Returns whether anything was sent. */
+  flush(): boolean {
+    if (this.#gathered.length === 0 || this.isPaused || this.#isBatchUnderWay()) return false;
+    this.#sendBatch(this.#takeBatch());
+    return true;
+  }
+
+  onAccepted(from: MemberSlot, message: Accepted): void {
+    const follower = this.#followers.get(from);
+    if (follower === undefined || message.ballot !== this.ballot) return;
+    if (message.durableUpTo > follower.durableUpTo || message.receivedUpTo > follower.receivedUpTo)
+      follower.movedAtMs = this.#parts.out.nowMs;
+    follower.durableUpTo = Math.max(follower.durableUpTo, message.durableUpTo);
+    follower.receivedUpTo = Math.max(follower.receivedUpTo, message.receivedUpTo);
+    this.count();
+  }
+
+  /** Decides what a quorum has durably accepted; tells the followers at once, with the next batch if there is one. */
+  count(): void {
+    const { log, learner, acceptor, quorums, options } = this.#parts;
+    const chosenUpTo = quorums.phase2UpTo((member) =>
+      member === options.self ? acceptor.durableUpTo : (this.#followers.get(member)?.durableUpTo ?? 0),
+    );
+    const hasNews = chosenUpTo > log.decidedUpTo;
+    if (hasNews) learner.decideUpTo(Math.min(chosenUpTo, this.#proposedUpTo));
+    if (!this.flush() && hasNews) this.sendNotice();
+  }
+
+  /** An empty accept: carries the decided slot, and binds followers that missed phase 1 to this ballot. */
+  sendNotice(only?: MemberSlot): void {
+    for (const member of this.#followers.keys())
+      if (only === undefined || only === member) this.#sendAccept(member, []);
+  }
+
+  /** Sends again what followers lack, at most one batch each. */
+  resend(): void {
+    const { out, options, log, peers } = this.#parts;
+    for (const [member, follower] of this.#followers) {
+      const peer = peers.get(member);
+      if (follower.receivedUpTo >= this.#proposedUpTo && follower.durableUpTo >= this.#proposedUpTo) continue;
+      if (out.nowMs - follower.movedAtMs < RESEND_AFTER_HEARTBEATS * options.heartbeatMs) continue;
+      if (peer === undefined || !peers.isHeard(peer, out.nowMs)) continue;
+      follower.movedAtMs = out.nowMs;
+      const fromSlot = Math.max(follower.durableUpTo, log.decidedUpTo) + 1;
+      // Decided slots come by catch-up, which this notice sets off; it also draws a fresh count from the follower.
+      this.#sendAccept(member, log.page({ fromSlot, upToSlot: this.#proposedUpTo, maxBytes: options.maxBatchBytes }));
+    }
+  }
+
+  /** Whether all that was proposed is decided and the member has it on disk. */
+  isLevel(member: MemberSlot): boolean {
+    const follower = this.#followers.get(member);
+    return this.#parts.log.decidedUpTo === this.#proposedUpTo && (follower?.durableUpTo ?? 0) >= this.#proposedUpTo;
+  }
+
+  #isBatchUnderWay(): boolean {
+    const { out, log } = this.#parts;
+    return out.durableUpTo < this.#batchRecord && log.decidedUpTo < this.#proposedUpTo;
+  }
+
+  #takeBatch(): Entry[] {
+    const entries: Entry[] = [];
+    let bytes = 0;
+    for (const { value, digest } of this.#gathered) {
+      bytes += value.length;
+      if (entries.length > 0 && (bytes > this.#parts.options.maxBatchBytes || entries.length >= MAX_BATCH_SLOTS)) break;
+      entries.push({ slot: this.#proposedUpTo + entries.length + 1, ballot: this.ballot, value, digest });
+    }
+    this.#gathered = this.#gathered.slice(entries.length);
+    return entries;
+  }
+
+  #sendBatch(entries: readonly Entry[]): void {
+    const { acceptor, out, peers } = this.#parts;
+    this.#proposedUpTo += entries.length;
+    acceptor.accept(this.ballot, entries);
+    this.#batchRecord = out.lastRecord;
+    for (const peer of peers.all) if (peers.isHeard(peer, out.nowMs)) this.#sendAccept(peer.member, entries);
+  }
+
+  #proposeAgain(recovered: readonly Entry[]): void {
+    let rest = recovered;
+    while (rest.length > 0) {
+      let bytes = 0;
+      let count = 0;
+      for (const entry of rest) {
+        bytes += entry.value.length;
+        if (count > 0 && (bytes > this.#parts.options.maxBatchBytes || count >= MAX_BATCH_SLOTS)) break;
+        count += 1;
+      }
+      this.#sendBatch(rest.slice(0, count));
+      rest = rest.slice(count);
+    }
+  }
+
+  #sendAccept(to: MemberSlot, entries: readonly Entry[]): void {
+    const { decidedUpTo } = this.#parts.log;
+    this.#parts.out.send(to, { kind: 'accept', ballot: this.ballot, entries, decidedUpTo });
+  }
+}

@@ -1,0 +1,148 @@
+/**
+ * Client requests that this node took in and that are not decided yet. Each is proposed here or forwarded to the believed
+ * leader, and sent again when the leader changes or nothing is heard for long: the state machine applies a request once,
+ * so proposing it twice is safe and losing it is not.
+ */
+import type { MemberSlot } from '../contract/ballot.ts';
+import { digestOf } from '../contract/digest.ts';
+import type { Entry, Forward, ForwardRefused, RequestId } from '../contract/peer.ts';
+import type { CoreOptions } from './interface.ts';
+import type { Outbox } from './outbox.ts';
+
+const MAX_HOPS = 2;
+/** A request that never left this node is given back to the client after this many election timeouts. */
+const GIVE_BACK_AFTER_TIMEOUTS = 4;
+
+/** The way of a value to a leader, as of now. */
+export interface ProposalRoute {
+  /** Proposes here; 'notLeader' when this node does not lead. */
+  propose(value: Uint8Array, digest: number): 'proposed' | 'busy' | 'notLeader';
+  /** The member to forward to; 0 when nobody is known. */
+  next(): MemberSlot;
+}
+
+interface Pending {
+  readonly request: RequestId;
+  readonly value: Uint8Array;
+  readonly digest: number;
+  readonly bornAtMs: number;
+  /** Times that it may have reached a leader. */
+  attempts: number;
+  retryAtMs: number;
+}
+
+interface Parts {
+  readonly out: Outbox;
+  readonly options: CoreOptions;
+  readonly route: ProposalRoute;
+}
+
+export class ClientRequests {
+  #bySequence = new Map<number, Pending>();
+  /** Finds the request that a decided value answers; values are unique, digests nearly so. */
+  #byDigest = new Map<number, Pending[]>();
+  #parts: Parts;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  get count(): number {
+    return this.#bySequence.size;
+  }
+
+  add(request: RequestId, value: Uint8Array): void {
+    const { out, options } = this.#parts;
+    if (this.#bySequence.size >= options.maxUndecidedSlots) {
+      out.emit({ kind: 'refuse', request, reason: 'busy' });
+      return;
+    }
+    const digest = digestOf(value);
+    const pending: Pending = { request, value, digest, bornAtMs: out.nowMs, attempts: 0, retryAtMs: 0 };
+    this.#bySequence.set(request.sequence, pending);
+    const sameDigest = this.#byDigest.get(digest);
+    if (sameDigest === undefined) this.#byDigest.set(digest, [pending]);
+    else sameDigest.push(pending);
+    this.#dispatch(pending);
+  }
+
+  abandon(request: RequestId): void {
+    const pending = this.#bySequence.get(request.sequence);
+    if (pending !== undefined) this.#remove(pending);
+  }
+
+  onDecided(entry: Entry): void {
+    const pending = this.#byDigest.get(entry.digest)?.find((candidate) => haveSameBytes(candidate.value, entry.value));
+    if (pending !== undefined) this.#remove(pending);
+  }
+
+  /** There is a new leader: whatever the old one held may be lost. */
+  onLeaderChange(): void {
+    for (const pending of this.#bySequence.values()) this.#dispatch(pending);
+  }
+
+  /** Once a heartbeat interval. */
+  onRound(): void {
+    const { out, options } = this.#parts;
+    const giveBackBeforeMs = out.nowMs - GIVE_BACK_AFTER_TIMEOUTS * options.electionTimeoutMs;
+    for (const pending of this.#bySequence.values()) {
+      if (out.nowMs >= pending.retryAtMs) this.#dispatch(pending);
+      if (pending.attempts > 0 || pending.bornAtMs > giveBackBeforeMs) continue;
+      this.#remove(pending);
+      out.emit({ kind: 'refuse', request: pending.request, reason: 'noLeader' });
+    }
+  }
+
+  /** A peer's client request: proposed if this node leads, else passed on. */
+  onForward(from: MemberSlot, message: Forward): void {
+    const { out, route } = this.#parts;
+    const { request, value, hops } = message;
+    const outcome = route.propose(value, digestOf(value));
+    if (outcome === 'proposed') return;
+    if (outcome === 'busy') return out.send(from, { kind: 'forwardRefused', request, reason: 'busy' });
+    const next = hops < MAX_HOPS ? route.next() : 0;
+    if (next === 0 || next === from) out.send(from, { kind: 'forwardRefused', request, reason: 'notLeader' });
+    else out.send(next, { kind: 'forward', request, value, hops: hops + 1 });
+  }
+
+  /**
+   * A refusal says that one copy of the request was not proposed; another may still be on its way, so the client is told
+   * nothing and the request is tried again a little later.
+   */
+  onRefused(message: ForwardRefused): void {
+    const { out, options } = this.#parts;
+    if (message.request.origin !== options.self) return out.send(message.request.origin, message);
+    const pending = this.#bySequence.get(message.request.sequence);
+    if (pending?.request.boot === message.request.boot)
+      pending.retryAtMs = Math.min(pending.retryAtMs, out.nowMs + options.heartbeatMs);
+  }
+
+  #dispatch(pending: Pending): void {
+    const { out, options, route } = this.#parts;
+    const { request, value, digest } = pending;
+    pending.retryAtMs = out.nowMs + options.heartbeatMs;
+    const outcome = route.propose(value, digest);
+    if (outcome === 'busy') return;
+    if (outcome === 'notLeader') {
+      const next = route.next();
+      if (next === 0) return;
+      out.send(next, { kind: 'forward', request, value, hops: 0 });
+    }
+    // A leader keeps what it proposed; only a forwarded request can get lost without a change of leader.
+    const waitMs = options.electionTimeoutMs * (pending.attempts === 0 ? 1 : 2);
+    pending.retryAtMs = outcome === 'proposed' ? Number.POSITIVE_INFINITY : out.nowMs + waitMs;
+    pending.attempts += 1;
+  }
+
+  #remove(pending: Pending): void {
+    this.#bySequence.delete(pending.request.sequence);
+    const rest = this.#byDigest.get(pending.digest)?.filter((other) => other !== pending) ?? [];
+    if (rest.length === 0) this.#byDigest.delete(pending.digest);
+    else this.#byDigest.set(pending.digest, rest);
+  }
+}
+
+function haveSameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a === b) return true;
+  return a.length === b.length && a.every((byte, at) => byte === b[at]);
+}

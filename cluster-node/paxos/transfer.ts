@@ -1,0 +1,41 @@
+/**
+ * Handing leadership over on purpose: the leader proposes nothing new, waits until the target has everything on disk, and
+ * tells it to start phase 1 at once. Clients wait for about one round trip. Nothing here touches safety: the target
+ * takes an ordinary higher ballot, and if it never does, the leader goes on after one election timeout.
+ */
+import type { MemberSlot } from '../contract/ballot.ts';
+import type { CoreOptions } from './interface.ts';
+import type { Leadership } from './leadership.ts';
+import type { Outbox } from './outbox.ts';
+
+export class Transfer {
+  readonly target: MemberSlot;
+  #deadlineMs: number;
+  #sentAtMs: number | null = null;
+  #parts: { readonly out: Outbox; readonly options: CoreOptions; readonly leadership: Leadership };
+
+  constructor(parts: { out: Outbox; options: CoreOptions; leadership: Leadership }, target: MemberSlot) {
+    this.#parts = parts;
+    this.target = target;
+    this.#deadlineMs = parts.out.nowMs + parts.options.electionTimeoutMs;
+    parts.leadership.isPaused = true;
+  }
+
+  /** Hands over once the target is level; false when time is up and the leader goes on. */
+  advance(): boolean {
+    const { out, options, leadership } = this.#parts;
+    if (out.nowMs >= this.#deadlineMs) {
+      leadership.isPaused = false;
+      const reason =
+        this.#sentAtMs === null ? 'the target did not catch up in time' : 'the target did not take over in time';
+      out.event({ kind: 'transferFailed', target: this.target, reason });
+      return false;
+    }
+    const isWaiting = this.#sentAtMs !== null && out.nowMs - this.#sentAtMs < options.heartbeatMs;
+    if (!isWaiting && leadership.isLevel(this.target)) {
+      this.#sentAtMs = out.nowMs;
+      out.send(this.target, { kind: 'transferLeadership', ballot: leadership.ballot });
+    }
+    return true;
+  }
+}
