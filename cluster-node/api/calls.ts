@@ -40,7 +40,7 @@ export async function whileAvailable<T>(pending: Promise<T>): Promise<T> {
     return await pending;
   } catch (cause) {
     if (!(cause instanceof NodeUnavailableError)) throw cause;
-    const { code, message } = unavailable[cause.reason];
+    const { code, message } = cause.mayHaveHappened ? outcomeUnknown[cause.reason] : unavailable[cause.reason];
     throw new GrpcError(code, message, { cause });
   }
 }
@@ -50,6 +50,14 @@ const unavailable: Record<NodeUnavailableError['reason'], EtcdError> = {
   noLeader: etcdErrors.noLeader,
   timeout: etcdErrors.timeout,
   stopping: etcdErrors.stopped,
+};
+
+/** A client must not read these as "it did not happen". */
+const outcomeUnknown: Record<NodeUnavailableError['reason'], EtcdError> = {
+  busy: etcdErrors.timeout,
+  noLeader: etcdErrors.timeoutLeaderLost,
+  timeout: etcdErrors.timeout,
+  stopping: etcdErrors.timeoutConnectionLost,
 };
 
 /** Fills in what the machine does not know of a response's header. */

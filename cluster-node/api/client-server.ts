@@ -40,11 +40,11 @@ export function createClientServer(port: NodePort, tls: ClientTls | null): Clien
       })
     : http2.createServer({ settings: http2Settings });
   const sessions = new Set<http2.ServerHttp2Session>();
+  server.on('connection', (socket) => socket.setNoDelay(true));
   server.on('session', (session) => {
     sessions.add(session);
     session.setLocalWindowSize(4 << 20);
     session.on('error', () => {}).on('close', () => sessions.delete(session));
-    session.socket.setNoDelay?.(true);
   });
   server.on('stream', (stream, headers) => serveGrpc({ stream, headers, methods, limits }));
   return {

@@ -42,5 +42,7 @@ export const etcdErrors = {
   tooManyRequests: failure(grpcCode.resourceExhausted, 'too many requests'),
   noLeader: failure(grpcCode.unavailable, 'no leader'),
   timeout: failure(grpcCode.unavailable, 'request timed out'),
+  timeoutLeaderLost: failure(grpcCode.unavailable, 'request timed out, possibly due to previous leader failure'),
+  timeoutConnectionLost: failure(grpcCode.unavailable, 'request timed out, possibly due to connection lost'),
   stopped: failure(grpcCode.unavailable, 'server stopped'),
 } as const;

@@ -1,0 +1,149 @@
+/**
+ * Unary gRPC calls to one endpoint over one HTTP/2 session, which is opened at the first call and again at the first call
+ * after it was lost. Bytes in, bytes out.
+ */
+import http2 from 'node:http2';
+import { EtcdCallError, errorOfStatus } from './call-error.ts';
+
+export interface EtcdEndpoint {
+  /** "http://host:port" or "https://host:port". */
+  readonly endpoint: string;
+  /** PEM texts; null for plain HTTP/2. */
+  readonly tls: { readonly ca: string; readonly cert: string; readonly key: string } | null;
+}
+
+export interface EtcdTimeouts {
+  /** From the start of a call to its answer, connecting included. */
+  readonly callMs: number;
+  /** For opening the connection. */
+  readonly connectMs: number;
+}
+
+const PREFIX_BYTES = 5;
+
+/** One session with what tells a slow server from a lost one. */
+interface Connection {
+  readonly session: http2.ClientHttp2Session;
+  connected: boolean;
+  /** `performance.now()` of the last answer. */
+  answeredAtMs: number;
+}
+
+export class GrpcChannel {
+  readonly #endpoint: EtcdEndpoint;
+  readonly #timeouts: EtcdTimeouts;
+  #connection: Connection | null = null;
+  #closed = false;
+
+  constructor(endpoint: EtcdEndpoint, timeouts: EtcdTimeouts) {
+    this.#endpoint = endpoint;
+    this.#timeouts = timeouts;
+  }
+
+  /** Ends the session; calls under way reject. */
+  close(): void {
+    this.#closed = true;
+    this.#connection?.session.destroy();
+  }
+
+  /** Resolves with the response message. Rejects with EtcdCallError. */
+  unary(path: string, message: Uint8Array): Promise<Uint8Array> {
+    if (this.#closed) return Promise.reject(this.#error('notSent', 'the client is closed'));
+    const connection = this.#connect();
+    const stream = this.#open(connection, path);
+    const answer = this.#answer(stream, connection);
+    stream.end(framed(message));
+    return answer;
+  }
+
+  #open({ session }: Connection, path: string): http2.ClientHttp2Stream {
+    return session.request({
+      ':method': 'POST',
+      ':path': path,
+      'content-type': 'application/grpc',
+      te: 'trailers',
+      'grpc-timeout': `${Math.ceil(this.#timeouts.callMs)}m`,
+    });
+  }
+
+  #answer(stream: http2.ClientHttp2Stream, connection: Connection): Promise<Uint8Array> {
+    const startedAtMs = performance.now();
+    const unanswered = (text: string, cause?: Error) =>
+      this.#error(connection.connected ? 'timeout' : 'notSent', text, cause);
+    return new Promise((resolve, reject) => {
+      const chunks: Buffer[] = [];
+      let status: http2.IncomingHttpHeaders | undefined;
+      let failure: Error | undefined;
+      const timer = setTimeout(() => {
+        reject(unanswered(`no answer within ${this.#timeouts.callMs} ms`));
+        stream.close(http2.constants.NGHTTP2_CANCEL);
+        // Nobody was answered all this time: the connection is probably dead, so the next call opens another.
+        if (connection.answeredAtMs < startedAtMs) this.#abandon(connection);
+      }, this.#timeouts.callMs);
+      stream.on('response', (headers) => {
+        connection.answeredAtMs = performance.now();
+        if (headers['grpc-status'] !== undefined) status = headers;
+      });
+      stream.on('trailers', (headers) => (status = headers));
+      stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+      stream.on('error', (error) => (failure = error));
+      stream.on('close', () => {
+        clearTimeout(timer);
+        if (status?.['grpc-status'] === '0') resolve(unframed(chunks));
+        else if (status) reject(errorOfStatus(status, this.#endpoint.endpoint));
+        else reject(unanswered('the connection was lost before the answer', failure));
+      });
+    });
+  }
+
+  #connect(): Connection {
+    const current = this.#connection;
+    if (current && !current.session.closed && !current.session.destroyed) return current;
+    const session = http2.connect(this.#endpoint.endpoint, this.#endpoint.tls ?? {});
+    const connection: Connection = { session, connected: false, answeredAtMs: 0 };
+    const timer = setTimeout(
+      () => session.destroy(new Error(`no connection within ${this.#timeouts.connectMs} ms`)),
+      this.#timeouts.connectMs,
+    );
+    session.once('connect', () => {
+      connection.connected = true;
+      clearTimeout(timer);
+    });
+    // Streams get the error too and reject their calls; here it only must not end the process.
+    session.on('error', () => this.#abandon(connection));
+    session.on('goaway', () => this.#forget(connection));
+    session.once('close', () => {
+      clearTimeout(timer);
+      this.#forget(connection);
+    });
+    this.#connection = connection;
+    return connection;
+  }
+
+  #forget(connection: Connection): void {
+    if (this.#connection === connection) this.#connection = null;
+  }
+
+  #abandon(connection: Connection): void {
+    this.#forget(connection);
+    connection.session.destroy();
+  }
+
+  #error(kind: EtcdCallError['kind'], text: string, cause?: Error): EtcdCallError {
+    const reason = cause ? `${text}: ${cause.message}` : text;
+    return new EtcdCallError(kind, `${this.#endpoint.endpoint}: ${reason}`, { cause });
+  }
+}
+
+function framed(message: Uint8Array): Buffer {
+  const frame = Buffer.allocUnsafe(PREFIX_BYTES + message.length);
+  frame[0] = 0;
+  frame.writeUInt32BE(message.length, 1);
+  frame.set(message, PREFIX_BYTES);
+  return frame;
+}
+
+function unframed(chunks: readonly Buffer[]): Uint8Array {
+  const body = chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks);
+  return body.subarray(PREFIX_BYTES);
+}
