@@ -1,0 +1,242 @@
+/** One attempt to reach a host: TCP, key exchange with a verified host key, login. */
+import ssh2, { type Client, type ServerHostKeyAlgorithm } from 'ssh2';
+import { readKnownHosts } from './host-keys.ts';
+import {
+  type HostKeyVerdict,
+  judgeHostKey,
+  type KnownHostLine,
+  knownKeyTypes,
+  type OfferedHostKey,
+  offeredHostKey,
+} from './known-hosts.ts';
+import { Login } from './login.ts';
+import { SshError } from './ssh-error.ts';
+import { type SshTarget, targetLabel } from './target.ts';
+
+export interface ConnectOptions {
+  /** Files asked about the host's key, unless the target names its own. */
+  knownHostsPaths: readonly string[];
+  /** For TCP, key exchange and login together; waits for the operator's secret are not counted. */
+  connectTimeoutMs: number;
+  /** A host that answers nothing for three of these is lost. */
+  keepaliveIntervalMs: number;
+  signal?: AbortSignal | undefined;
+}
+
+const HOST_KEY_ALGORITHMS: readonly ServerHostKeyAlgorithm[] = [
+  'ssh-ed25519',
+  'ecdsa-sha2-nistp256',
+  'ecdsa-sha2-nistp384',
+  'ecdsa-sha2-nistp521',
+  'rsa-sha2-512',
+  'rsa-sha2-256',
+];
+
+/** A client that has logged in; throws an SshError that says which step failed. */
+export async function connectOnce(target: SshTarget, options: ConnectOptions): Promise<Client> {
+  const paths = target.knownHostsPath === undefined ? options.knownHostsPaths : [target.knownHostsPath];
+  const knownHosts = await readKnownHosts(paths);
+  if (options.signal?.aborted === true) throw abortedBeforeConnect(target);
+  return await new Promise<Client>((resolve, reject) => {
+    new Attempt({ target, options, knownHosts, resolve, reject }).start();
+  });
+}
+
+interface AttemptParts {
+  target: SshTarget;
+  options: ConnectOptions;
+  knownHosts: readonly KnownHostLine[];
+  resolve: (client: Client) => void;
+  reject: (error: SshError) => void;
+}
+
+class Attempt {
+  readonly #parts: AttemptParts;
+  readonly #client = new ssh2.Client();
+  readonly #login: Login;
+  #verdict: HostKeyVerdict | null = null;
+  #offered: OfferedHostKey | undefined;
+  #stage: 'reaching' | 'greeting' | 'loggingIn' = 'reaching';
+  #timer: NodeJS.Timeout | undefined;
+  #settled = false;
+  readonly #onAbort = (): void => this.#fail(abortedBeforeConnect(this.#parts.target));
+
+  constructor(parts: AttemptParts) {
+    this.#parts = parts;
+    this.#login = new Login(parts.target, {
+      waitingForSecret: (waiting) => (waiting ? clearTimeout(this.#timer) : this.#startTimer()),
+    });
+  }
+
+  start(): void {
+    const { target, options, knownHosts } = this.#parts;
+    const client = this.#client;
+    options.signal?.addEventListener('abort', this.#onAbort, { once: true });
+    client.on('connect', () => {
+      // ssh2 leaves Nagle's algorithm on: every small request would wait for the other side's delayed acknowledgement.
+      client.setNoDelay(true);
+      this.#stage = 'greeting';
+    });
+    client.on('handshake', () => (this.#stage = 'loggingIn'));
+    client.on('ready', () => this.#succeed());
+    client.on('error', (error) => this.#onError(error));
+    client.on('close', () => this.#fail(this.#errorFrom(new Error('the host closed the connection'))));
+    this.#startTimer();
+    client.connect({
+      host: target.address,
+      port: target.port,
+      username: target.user,
+      readyTimeout: 0,
+      keepaliveInterval: options.keepaliveIntervalMs,
+      keepaliveCountMax: 3,
+      algorithms: {
+        cipher: { prepend: ['aes128-gcm@openssh.com'], append: [], remove: [] },
+        compress: ['none'],
+        serverHostKey: preferKnownTypes(knownKeyTypes(knownHosts, target)),
+      },
+      hostVerifier: (key: Buffer) => this.#verify(key),
+      authHandler: (allowed, _partial, next) => {
+        void this.#login.next(allowed).then((method) => next(method as never));
+      },
+    });
+  }
+
+  #verify(key: Buffer): boolean {
+    this.#offered = offeredHostKey(key, this.#parts.target);
+    this.#verdict = judgeHostKey(this.#parts.knownHosts, this.#offered);
+    return this.#verdict === 'known';
+  }
+
+  #onError(error: Error & { level?: string; code?: string }): void {
+    // A dead agent or a key that cannot sign is one way less to log in: ssh2 goes on with the next one by itself.
+    const goesOn = error.level === 'agent' || (error.level === 'client-authentication' && !this.#login.exhausted);
+    if (goesOn) this.#login.tried.push(`${error.level === 'agent' ? 'SSH agent' : 'key'}: ${error.message}`);
+    else this.#fail(this.#errorFrom(error));
+  }
+
+  #startTimer(): void {
+    clearTimeout(this.#timer);
+    const timeoutMs = this.#parts.options.connectTimeoutMs;
+    this.#timer = setTimeout(() => this.#fail(this.#timeoutError(timeoutMs)), timeoutMs);
+  }
+
+  #succeed(): void {
+    if (this.#settle()) this.#parts.resolve(this.#client);
+  }
+
+  #fail(error: SshError): void {
+    if (!this.#settle()) return;
+    // What ssh2 still says about a connection that was given up is nobody's concern, but an 'error' needs a listener.
+    this.#client.on('error', () => {});
+    this.#client.destroy();
+    this.#parts.reject(error);
+  }
+
+  #settle(): boolean {
+    if (this.#settled) return false;
+    this.#settled = true;
+    clearTimeout(this.#timer);
+    this.#parts.options.signal?.removeEventListener('abort', this.#onAbort);
+    this.#client.removeAllListeners();
+    return true;
+  }
+
+  #timeoutError(timeoutMs: number): SshError {
+    const reached = this.#stage !== 'reaching';
+    return new SshError({
+      kind: 'timeout',
+      host: targetLabel(this.#parts.target),
+      problem: reached
+        ? `accepted the connection but did not finish the SSH handshake within ${timeoutMs} ms`
+        : `no answer within ${timeoutMs} ms`,
+      nextStep: reached
+        ? 'The host may be frozen or overloaded: look at its console, then try again.'
+        : 'Check the address, that the host is up, and that no firewall drops the port; then try again.',
+    });
+  }
+
+  #errorFrom(cause: Error & { code?: string }): SshError {
+    if (this.#verdict !== null && this.#verdict !== 'known') return this.#hostKeyError(this.#verdict);
+    const host = targetLabel(this.#parts.target);
+    if (this.#stage === 'loggingIn') return this.#loginError(cause);
+    if (this.#stage === 'reaching') return reachError(host, cause);
+    return new SshError({
+      kind: 'protocol',
+      host,
+      problem: `the SSH handshake failed: ${cause.message}`,
+      nextStep:
+        'Check that this port is an SSH server; if it is, that it shares algorithms with Synod (ssh -v shows them).',
+      cause,
+    });
+  }
+
+  #loginError(cause: Error): SshError {
+    const tried = this.#login.tried.join('; ');
+    return new SshError({
+      kind: 'authFailed',
+      host: targetLabel(this.#parts.target),
+      problem: `the host refused the login of "${this.#parts.target.user}" (${tried === '' ? cause.message : tried})`,
+      nextStep:
+        'Check the user name, and put the public key into ~/.ssh/authorized_keys on the host or give another key.',
+      cause,
+    });
+  }
+
+  #hostKeyError(verdict: Exclude<HostKeyVerdict, 'known'>): SshError {
+    const offered = this.#offered;
+    const shown = `${offered?.keyType} ${offered?.fingerprint}`;
+    const host = targetLabel(this.#parts.target);
+    if (verdict === 'unknown') {
+      return new SshError({
+        kind: 'hostKeyUnknown',
+        host,
+        offeredKey: offered,
+        problem: `its host key is not known yet: ${shown}`,
+        nextStep:
+          'Compare the fingerprint with the one on the host (ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub), then trust it.',
+      });
+    }
+    const changed = verdict === 'changed';
+    return new SshError({
+      kind: changed ? 'hostKeyChanged' : 'hostKeyRevoked',
+      host,
+      offeredKey: offered,
+      problem: changed
+        ? `its host key is not the one known before: it shows ${shown}`
+        : `its host key is revoked: ${shown}`,
+      nextStep: changed
+        ? 'Somebody may be in between. If the host was reinstalled, remove its old key (ssh-keygen -R) and trust the new one.'
+        : 'Do not log in there: give the host a new key first.',
+    });
+  }
+}
+
+function reachError(host: string, cause: Error & { code?: string }): SshError {
+  const refused = cause.code === 'ECONNREFUSED';
+  const unnamed = cause.code === 'ENOTFOUND' || cause.code === 'EAI_AGAIN';
+  return new SshError({
+    kind: refused ? 'refused' : 'unreachable',
+    host,
+    problem: refused ? 'connection refused' : unnamed ? 'no such host name' : `not reachable: ${cause.message}`,
+    nextStep: refused
+      ? 'Check the port, and that the SSH server is running on the host.'
+      : 'Check the address and that the host is up and on the network; then try again.',
+    cause,
+  });
+}
+
+function abortedBeforeConnect(target: SshTarget): SshError {
+  return new SshError({
+    kind: 'aborted',
+    host: targetLabel(target),
+    problem: 'connecting was called off',
+    nextStep: 'Nothing was run. Start again when you want to.',
+  });
+}
+
+/** As ssh does it: types that are known for the host first, so that one with several keys shows a known one. */
+function preferKnownTypes(knownTypes: readonly string[]): ServerHostKeyAlgorithm[] {
+  const isKnown = (algorithm: ServerHostKeyAlgorithm): boolean =>
+    knownTypes.includes(algorithm.startsWith('rsa-sha2-') ? 'ssh-rsa' : algorithm);
+  return [...HOST_KEY_ALGORITHMS.filter(isKnown), ...HOST_KEY_ALGORITHMS.filter((algorithm) => !isKnown(algorithm))];
+}
