@@ -43,7 +43,16 @@ function installDebianPackages() {
   }
   must('apt-get', ['update', '-qq']);
   // Policy: installing a package here must not start a service.
-  must('env', ['DEBIAN_FRONTEND=noninteractive', 'RUNLEVEL=1', 'apt-get', 'install', '-y', '-qq', '--no-install-recommends', ...missing]);
+  must('env', [
+    'DEBIAN_FRONTEND=noninteractive',
+    'RUNLEVEL=1',
+    'apt-get',
+    'install',
+    '-y',
+    '-qq',
+    '--no-install-recommends',
+    ...missing,
+  ]);
 }
 
 installDebianPackages();

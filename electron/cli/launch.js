@@ -36,7 +36,8 @@ function withLock(work) {
       break;
     } catch {
       if (!holderLives(lock)) rmSync(lock, { force: true });
-      else if (Date.now() > deadline) fail(`another start is still setting up (${lock}). Wait for it or remove the file.`);
+      else if (Date.now() > deadline)
+        fail(`another start is still setting up (${lock}). Wait for it or remove the file.`);
       else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
     }
   }
@@ -85,7 +86,8 @@ function runtime() {
 }
 
 function prepare() {
-  if (Number(process.versions.node.split('.')[0]) < 20) fail(`Node ${process.versions.node} is too old. Install 20 or later.`);
+  if (Number(process.versions.node.split('.')[0]) < 20)
+    fail(`Node ${process.versions.node} is too old. Install 20 or later.`);
   const isCheckout = existsSync(join(root, 'package-lock.json'));
   if (!isCheckout) return;
   if (!isInstalled()) withLock(() => isInstalled() || install());
@@ -106,7 +108,7 @@ function handOver(args) {
   });
   // The terminal sends Ctrl-C to the whole group: the child ends in its own time, and this process waits for it.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-    process.on(signal, () => signal === 'SIGINT' && process.stdin.isTTY ? undefined : child.kill(signal));
+    process.on(signal, () => (signal === 'SIGINT' && process.stdin.isTTY ? undefined : child.kill(signal)));
   }
   child.on('exit', (code, signal) => process.exit(code ?? 128 + (constants.signals[signal] ?? 0)));
   child.on('error', (error) => fail(`cannot start ${runtime()}: ${error.message}`));
