@@ -3,7 +3,7 @@
  * it ticks: figures that change by the second (a countdown, an age) stand in the view and are drawn there.
  */
 import type { ClusterView } from '../../../contract/model.ts';
-import { conditionOf, type MemberPicture, type Picture } from './picture.ts';
+import { conditionOf, type MemberPicture, type Picture, writesPerSecondOf } from './picture.ts';
 import { holdingFaults } from './situation.ts';
 import { areOf, listed } from './wording.ts';
 
@@ -39,8 +39,7 @@ function nothingHeard({ situation, members }: Picture): Health {
 }
 
 function writesHeadline(picture: Picture): string {
-  const rates = picture.members.flatMap((member) => (member.sample ? (member.observation?.writesPerSecond ?? []) : []));
-  const idle = rates.length > 0 && rates.every((rate) => rate === 0);
+  const idle = writesPerSecondOf(picture) === 0;
   return idle ? 'Ready for writes.' : 'Writes are going on.';
 }
 

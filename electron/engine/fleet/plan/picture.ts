@@ -123,3 +123,9 @@ export function behindOf(member: MemberPicture, picture: Picture): number | null
   const head = headOf(picture.members) ?? member.sample.decidedUpTo;
   return Math.max(0, head - member.sample.decidedUpTo);
 }
+
+/** The sum over the nodes whose rate is known; null: none is. */
+export function writesPerSecondOf(picture: Picture): number | null {
+  const rates = picture.members.flatMap((member) => (member.sample ? (member.observation?.writesPerSecond ?? []) : []));
+  return rates.length === 0 ? null : rates.reduce((sum, rate) => sum + rate, 0);
+}

@@ -2,7 +2,15 @@
 import type { HostSample } from '../../../../cluster-node/contract/sample.ts';
 import type { ClusterView, HostAddress, HostFacts, HostView, NodeView } from '../../../contract/model.ts';
 import { healthOf } from './health.ts';
-import { behindOf, conditionOf, headOf, type MemberPicture, type Picture, pictureOf } from './picture.ts';
+import {
+  behindOf,
+  conditionOf,
+  headOf,
+  type MemberPicture,
+  type Picture,
+  pictureOf,
+  writesPerSecondOf,
+} from './picture.ts';
 import { FRESH_MS, type Situation } from './situation.ts';
 
 export interface HostObservation {
@@ -109,12 +117,6 @@ function leaderView(picture: Picture): ClusterView['leader'] {
   const node = members.find((member) => member.memberSlot === leader?.memberSlot);
   if (!leader || !node) return null;
   return { ...leader, nodeId: node.nodeId, sinceUnixMs: situation.leaderSinceUnixMs };
-}
-
-/** The sum over the nodes whose rate is known; null: none is. */
-export function writesPerSecondOf(picture: Picture): number | null {
-  const rates = picture.members.flatMap((member) => (member.sample ? (member.observation?.writesPerSecond ?? []) : []));
-  return rates.length === 0 ? null : rates.reduce((sum, rate) => sum + rate, 0);
 }
 
 function largest(figures: readonly (number | null)[]): number | null {
