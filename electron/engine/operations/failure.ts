@@ -61,8 +61,9 @@ export function failureOf(error: unknown, place: FailurePlace = {}): Failure {
     };
   const fields = fieldsOf(error);
   return completed({
-    kind: fields.text('kind') ?? (isAbort(error) ? 'cancelled' : 'internal'),
-    message: error instanceof Error ? error.message : String(error),
+    kind: fields.text('kind') ?? (isAbort(error) ? 'aborted' : 'internal'),
+    // `problem`, where there is one, leaves out what stands in the other fields already.
+    message: fields.text('problem') ?? (error instanceof Error ? error.message : String(error)),
     host: fields.text('host') ?? place.host ?? null,
     step: place.step ?? null,
     command: fields.text('command'),
@@ -77,7 +78,7 @@ export function failureOf(error: unknown, place: FailurePlace = {}): Failure {
 }
 
 export function isAbort(error: unknown): boolean {
-  return error instanceof Error && error.name === 'AbortError';
+  return error instanceof Error && (error.name === 'AbortError' || ('kind' in error && error.kind === 'aborted'));
 }
 
 function fieldsOf(error: unknown) {
