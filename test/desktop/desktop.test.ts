@@ -43,8 +43,8 @@ vi.mock('electron', () => {
     safeStorage: {
       isEncryptionAvailable: () => encryption.available,
       getSelectedStorageBackend: () => encryption.backend,
-      encryptString: (text: string) => Buffer.from(`sealed:${[...text].reverse().join('')}`),
-      decryptString: (sealed: Buffer) => [...sealed.toString().slice('sealed:'.length)].reverse().join(''),
+      encryptString: (text: string) => Buffer.from(`sealed:${Buffer.from(text).toString('hex')}`),
+      decryptString: (sealed: Buffer) => Buffer.from(sealed.toString().slice('sealed:'.length), 'hex').toString(),
     },
     session: {
       defaultSession: {

@@ -1,12 +1,11 @@
 /** The console's web server against a hostile browser: real HTTP, real WebSockets; the engine behind it is one procedure. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { os } from '@orpc/server';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import type { Engine } from '../../electron/engine/engine.ts';
 import { type ConsoleServer, serveConsole } from '../../electron/serve/serve.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'synod-serve-'));
@@ -14,12 +13,11 @@ let server: ConsoleServer;
 
 beforeAll(async () => {
   const appDir = join(folder, 'app');
-  const { mkdirSync } = await import('node:fs');
   mkdirSync(appDir);
   writeFileSync(join(appDir, 'index.html'), '<!doctype html><title>Synod</title>');
   writeFileSync(join(folder, 'secret.txt'), 'not for the browser');
   const router = { ping: os.handler(() => 'pong') };
-  server = await serveConsole({ engine: { router, close: async () => {} } as unknown as Engine, appDir, port: 0 });
+  server = await serveConsole({ engine: { router, close: async () => {} } as never, appDir, port: 0 });
 });
 
 afterAll(async () => {

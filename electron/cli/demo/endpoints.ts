@@ -4,7 +4,7 @@ import { EtcdClient } from '../../engine/etcd/client.ts';
 import type { EngineClient } from '../../serve/engine-socket.ts';
 import { pause } from './writer.ts';
 
-const CALL_TIMEOUT_MS = 2000;
+const TIMEOUTS = { callMs: 2000, connectMs: 1000 };
 const POLL_MS = 10;
 
 export interface TlsFiles {
@@ -49,11 +49,11 @@ export class DemoCluster {
     const cluster = fleet.clusters[0];
     if (cluster === undefined) throw new Error('the demo has no cluster');
     const { tls } = await client.clusters.access({ clusterId: cluster.clusterId });
-    const credentials =
-      tls === null ? null : { ca: readFileSync(tls.ca), cert: readFileSync(tls.cert), key: readFileSync(tls.key) };
+    const credentials = tls === null ? null : { ca: readPem(tls.ca), cert: readPem(tls.cert), key: readPem(tls.key) };
+    const scheme = tls === null ? 'http' : 'https';
     const nodes = cluster.nodes.map((node) => {
       const endpoint = `${node.address}:${node.clientPort}`;
-      const connect = () => new EtcdClient({ endpoint, tls: credentials, timeoutMs: CALL_TIMEOUT_MS });
+      const connect = () => new EtcdClient({ endpoint: `${scheme}://${endpoint}`, tls: credentials }, TIMEOUTS);
       return {
         nodeId: node.nodeId,
         name: node.name,
@@ -122,7 +122,9 @@ export class DemoCluster {
   /** Everything below a prefix as this one node has it, by serializable reads in pages. */
   async readAll(node: DemoNode, prefix: string): Promise<Map<string, string>> {
     const found = new Map<string, string>();
-    for await (const { key, value } of node.probe.readPrefix(prefix, { serializable: true })) found.set(key, value);
+    const text = new TextDecoder();
+    for await (const { key, value } of node.probe.listPrefix(prefix, { serializable: true }))
+      found.set(text.decode(key), text.decode(value));
     return found;
   }
 }
@@ -136,4 +138,8 @@ export async function until<T>(failure: string, timeoutMs: number, attempt: () =
     if (performance.now() > deadline) throw new Error(failure);
     await pause(POLL_MS);
   }
+}
+
+function readPem(path: string): string {
+  return readFileSync(path, 'utf8');
 }
