@@ -30,7 +30,7 @@ export class Store {
   readonly #versions = new Map<KeyText, Version[]>();
   readonly #order = new OrderedKeys();
   #revision = 1n;
-  #compactedUpTo = 0n;
+  #compactedUpTo = -1n;
   #changes = 0;
   #liveKeys = 0;
   #hash = 0;
@@ -44,7 +44,7 @@ export class Store {
   get visibleRevision(): bigint {
     return this.#changes > 0 ? this.#revision + 1n : this.#revision;
   }
-  /** Reads below it are refused; 0 when nothing was compacted. */
+  /** Reads below it are refused; -1 when nothing was compacted. */
   get compactedUpTo(): bigint {
     return this.#compactedUpTo;
   }
