@@ -85,12 +85,13 @@ function runtime() {
   return fail(`there is no packaged Node runtime for ${process.platform}-${process.arch}. Install Node 24 or later.`);
 }
 
-function prepare() {
+function prepare({ build: wantsBuild }) {
   if (Number(process.versions.node.split('.')[0]) < 20)
     fail(`Node ${process.versions.node} is too old. Install 20 or later.`);
   const isCheckout = existsSync(join(root, 'package-lock.json'));
   if (!isCheckout) return;
   if (!isInstalled()) withLock(() => isInstalled() || install());
+  if (!wantsBuild) return;
   const build = join(root, 'electron/build/build.ts');
   const fresh = () => spawnSync(runtime(), [build, '--is-fresh'], { cwd: root, stdio: 'ignore' }).status === 0;
   if (statSync(build).isFile() && !fresh()) {
@@ -114,6 +115,7 @@ function handOver(args) {
   child.on('error', (error) => fail(`cannot start ${runtime()}: ${error.message}`));
 }
 
+// `--install-only` and `--prepare-only` (install and build) are for the npm scripts; everything else is a command.
 const args = process.argv.slice(2);
-prepare();
-if (args[0] !== '--prepare-only') handOver(args);
+prepare({ build: args[0] !== '--install-only' });
+if (args[0] !== '--install-only' && args[0] !== '--prepare-only') handOver(args);
