@@ -4,22 +4,11 @@
  * transport. Closing it leaves every node running.
  */
 import type { Logger } from 'pino';
+import type { EngineResources } from './resources.ts';
 import type { EngineRouter } from './router.ts';
 import type { SecretStore } from './secrets.ts';
 
-/** Files that the engine ships to hosts or starts on this computer. */
-export interface EngineResources {
-  /** The Node executable for the hosts, and the version that names its folder there. */
-  readonly runtimePath: string;
-  readonly runtimeVersion: string;
-  /** The bundled node, agent and supervisor. */
-  readonly nodeBundlePath: string;
-  readonly nodeBundleVersion: string;
-  /** Program of the hosts on this computer; null: "Try it on this computer" is not offered. */
-  readonly labServerPath: string | null;
-  /** The Node executable that runs the lab. */
-  readonly nodeExecutable: string;
-}
+export type { EngineResources };
 
 export interface EngineOptions {
   /** Created with mode 0700. One engine per folder. */

@@ -178,6 +178,10 @@ export class FleetStore {
     );
   }
 
+  removeMember(nodeId: string): void {
+    this.#write('DELETE FROM members WHERE node_id = ?', [nodeId]);
+  }
+
   // Faults
 
   /** Newest first; null: of all clusters. */
