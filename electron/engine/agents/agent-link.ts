@@ -22,6 +22,8 @@ export interface AgentChannel {
   readonly stdin: Writable;
   readonly stdout: Readable;
   readonly stderr: Readable;
+  /** Gives the channel back, where ending its input is not enough. */
+  readonly close?: () => void;
 }
 
 export type Hello = Extract<AgentMessage, { kind: 'hello' }>;
@@ -228,6 +230,7 @@ export class AgentLink {
     this.#greeting.reject(reason);
     this.#options.channel.stdin.end();
     this.#options.channel.stdout.destroy();
+    this.#options.channel.close?.();
     this.#ending.resolve(reason);
   }
 }

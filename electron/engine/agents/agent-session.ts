@@ -7,6 +7,7 @@ import type { Logger } from 'pino';
 import type { NodeEvent } from '../../../cluster-node/contract/admin.ts';
 import type { AgentCall, AgentParams, AgentResult } from '../../../cluster-node/contract/agent.ts';
 import type { Sample } from '../../../cluster-node/contract/sample.ts';
+import type { ShellCommand } from '../ssh/shell-command.ts';
 import { AgentError } from './agent-error.ts';
 import { type AgentChannel, AgentLink, type Hello, type NodeEventsPush } from './agent-link.ts';
 import { ClockOffset } from './clock-offset.ts';
@@ -16,7 +17,7 @@ export interface AgentTarget {
   /** For people. */
   readonly host: string;
   /** What starts the agent there: see `agentCommand`. */
-  readonly command: string;
+  readonly command: ShellCommand;
 }
 
 /** Opens a channel on which `target.command` runs. Throws what the transport throws. */

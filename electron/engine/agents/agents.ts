@@ -5,6 +5,7 @@
  */
 import type { AgentCall, AgentParams, AgentResult } from '../../../cluster-node/contract/agent.ts';
 import { hostLayout } from '../../../cluster-node/contract/host-layout.ts';
+import { type ShellCommand, sh } from '../ssh/shell-command.ts';
 import {
   AgentSession,
   type AgentListener,
@@ -14,15 +15,10 @@ import {
   type SessionOptions,
 } from './agent-session.ts';
 
-const SAFE_VERSION = /^[A-Za-z0-9._-]+$/;
-
-/** The shell command that runs the agent of this release. Throws RangeError at a version that names no folder. */
-export function agentCommand(versions: { runtimeVersion: string; releaseVersion: string }): string {
-  for (const version of [versions.runtimeVersion, versions.releaseVersion])
-    if (!SAFE_VERSION.test(version)) throw new RangeError(`"${version}" is not a version`);
+/** What runs the agent of this release; to be started in the home folder. */
+export function agentCommand(versions: { runtimeVersion: string; releaseVersion: string }): ShellCommand {
   const runtime = hostLayout.runtime(versions.runtimeVersion);
-  const release = hostLayout.release(versions.releaseVersion);
-  return `exec "$HOME/${runtime}" "$HOME/${release}" agent`;
+  return sh`exec ${runtime} ${hostLayout.release(versions.releaseVersion)} agent`;
 }
 
 export type AgentsOptions = Omit<SessionOptions, 'target' | 'listener'>;
