@@ -28,26 +28,30 @@ export const DEFAULT_EXEC_TIMEOUT_MS = 30_000;
 const DEFAULT_MAX_OUTPUT_BYTES = 4 << 20;
 const SENT_BUT_UNKNOWN = 'It may or may not have taken effect: look at the host before you repeat it.';
 
+export interface CommandExit {
+  code: number | null;
+  signal: string | null;
+}
+
+/** A channel with the command in it already started. */
+export interface RunningCommand {
+  channel: ClientChannel;
+  /** null until the exit code or signal has come. */
+  exit: CommandExit | null;
+  /** Resolves when the channel is over and its streams have been read to their end. */
+  closed: Promise<void>;
+}
+
 /** Opens a channel that runs `command`; throws `connectionLost` where that is certain not to have run it. */
-export async function openChannel(
+export async function startCommand(
   place: { client: Client; host: string },
   command: ShellCommand,
-): Promise<ClientChannel> {
-  return await new Promise<ClientChannel>((resolve, reject) => {
-    const fail = (cause: unknown): void =>
-      reject(
-        new SshError({
-          kind: 'connectionLost',
-          host: place.host,
-          command,
-          problem: 'the host did not open a channel for the command',
-          nextStep: 'Nothing was run. Try again; if it stays so, look at MaxSessions and the log of the SSH server.',
-          cause,
-        }),
-      );
+): Promise<RunningCommand> {
+  return await new Promise<RunningCommand>((resolve, reject) => {
+    const fail = (cause: unknown): void => reject(notStarted({ host: place.host, command }, cause));
     try {
       place.client.exec(underPosixShell(command), (error, channel) => {
-        if (error === undefined) resolve(channel);
+        if (error === undefined) resolve(watch(channel));
         else fail(error);
       });
     } catch (error) {
@@ -56,12 +60,36 @@ export async function openChannel(
   });
 }
 
+/** Must run within the callback that brings the channel: a short command's exit code stands in the same packet. */
+function watch(channel: ClientChannel): RunningCommand {
+  const running: RunningCommand = {
+    channel,
+    exit: null,
+    closed: new Promise((resolve) => channel.on('close', resolve)),
+  };
+  channel.on('exit', (code: number | null, signal?: string) => {
+    running.exit = { code, signal: signal ?? null };
+  });
+  // A channel that breaks closes as well, and that is judged by whether an exit code came.
+  channel.on('error', () => {});
+  return running;
+}
+
+function notStarted(place: { host: string; command: ShellCommand }, cause: unknown): SshError {
+  return new SshError({
+    kind: 'connectionLost',
+    ...place,
+    problem: 'the host did not open a channel for the command',
+    nextStep: 'Nothing was run. Try again; if it stays so, look at MaxSessions and the log of the SSH server.',
+    cause,
+  });
+}
+
 /** One run: made for one channel, used once. */
 export class CommandRun {
   readonly #place: { host: string; command: ShellCommand };
   readonly #options: ExecOptions;
   readonly #output = { stdout: new BoundedBytes(), stderr: new BoundedBytes() };
-  #exit: { code: number | null; signal: string | null } | null = null;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(place: { host: string; command: ShellCommand }, options: ExecOptions) {
@@ -70,7 +98,8 @@ export class CommandRun {
   }
 
   /** To the end, within `timeoutMs` or the options' idle time. `lost` says why the connection ended, if it did. */
-  async on(channel: ClientChannel, parts: { timeoutMs: number; lost: () => SshError | null }): Promise<ExecResult> {
+  async on(running: RunningCommand, parts: { timeoutMs: number; lost: () => SshError | null }): Promise<ExecResult> {
+    const { channel } = running;
     const { signal, idleTimeoutMs } = this.#options;
     const timeoutMs = idleTimeoutMs ?? parts.timeoutMs;
     let stop = (_error: SshError): void => {};
@@ -85,14 +114,14 @@ export class CommandRun {
         signal?.addEventListener('abort', onAbort, { once: true });
         this.#collect(channel, stop);
         this.#feed(channel, stop);
-        channel.on('close', resolve);
+        void running.closed.then(resolve);
         if (signal?.aborted === true) onAbort();
       });
     } finally {
       clearTimeout(this.#timer);
       signal?.removeEventListener('abort', onAbort);
     }
-    return this.#judge(parts.lost());
+    return this.#judge(running.exit, parts.lost());
   }
 
   #collect(channel: ClientChannel, stop: (error: SshError) => void): void {
@@ -103,11 +132,6 @@ export class CommandRun {
     };
     channel.on('data', (chunk: Buffer) => take(this.#output.stdout, chunk));
     channel.stderr.on('data', (chunk: Buffer) => take(this.#output.stderr, chunk));
-    channel.on('exit', (code: number | null, signal?: string) => {
-      this.#exit = { code, signal: signal ?? null };
-    });
-    // A channel that breaks closes as well, and that is judged by whether an exit code came.
-    channel.on('error', () => {});
   }
 
   #feed(channel: ClientChannel, stop: (error: SshError) => void): void {
@@ -127,8 +151,7 @@ export class CommandRun {
     if (this.#options.idleTimeoutMs !== undefined) this.#timer?.refresh();
   }
 
-  #judge(lost: SshError | null): ExecResult {
-    const exit = this.#exit;
+  #judge(exit: CommandExit | null, lost: SshError | null): ExecResult {
     if (exit === null) {
       throw this.#error('outcomeUnknown', 'the connection ended while the command ran', {
         nextStep: SENT_BUT_UNKNOWN,

@@ -6,8 +6,15 @@
  */
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Client, ClientChannel } from 'ssh2';
-import { CommandRun, DEFAULT_EXEC_TIMEOUT_MS, type ExecOptions, type ExecResult, openChannel } from './command-run.ts';
+import type { Client } from 'ssh2';
+import {
+  CommandRun,
+  DEFAULT_EXEC_TIMEOUT_MS,
+  type ExecOptions,
+  type ExecResult,
+  type RunningCommand,
+  startCommand,
+} from './command-run.ts';
 import { ConcurrencyLimit } from './concurrency-limit.ts';
 import { connectOnce } from './connect.ts';
 import type { ShellCommand } from './shell-command.ts';
@@ -116,9 +123,9 @@ export class HostConnection {
     return await this.#withChannel(
       command,
       { signal: options.signal, timeoutMs: leftMs() },
-      async (client, channel) => {
+      async (client, running) => {
         const run = new CommandRun({ host: this.label, command }, options);
-        return await run.on(channel, { timeoutMs: leftMs(), lost: () => this.#losses.get(client) ?? null });
+        return await run.on(running, { timeoutMs: leftMs(), lost: () => this.#losses.get(client) ?? null });
       },
     );
   }
@@ -126,8 +133,8 @@ export class HostConnection {
   /** Starts `command` under /bin/sh and gives its streams, for as long as the connection lives. `timeoutMs`: to the start. */
   async channel(command: ShellCommand, options: WaitOptions & { timeoutMs?: number } = {}): Promise<HostChannel> {
     const waits = { signal: options.signal, timeoutMs: options.timeoutMs ?? DEFAULT_EXEC_TIMEOUT_MS };
-    return await this.#withChannel(command, waits, async (client, channel) =>
-      hostChannel(channel, { host: this.label, command, lost: () => this.#losses.get(client) ?? null }),
+    return await this.#withChannel(command, waits, async (client, running) =>
+      hostChannel(running, { host: this.label, command, lost: () => this.#losses.get(client) ?? null }),
     );
   }
 
@@ -149,18 +156,18 @@ export class HostConnection {
   async #withChannel<T>(
     command: ShellCommand,
     waits: { signal: AbortSignal | undefined; timeoutMs: number },
-    use: (client: Client, channel: ClientChannel) => Promise<T>,
+    use: (client: Client, running: RunningCommand) => Promise<T>,
   ): Promise<T> {
     const timeout = AbortSignal.timeout(waits.timeoutMs);
     const signal = waits.signal === undefined ? timeout : AbortSignal.any([timeout, waits.signal]);
     const release = await this.#orGiveUp(this.#commands.enter(signal), signal);
     try {
       const client = await this.#ready(signal, waits.timeoutMs);
-      const opening = openChannel({ client, host: this.label }, command);
+      const opening = startCommand({ client, host: this.label }, command);
       // Given up while the host was opening it: the channel must not stay open behind our back.
-      const abandon = (): void => void opening.then((late) => late.close()).catch(() => {});
-      const channel = await this.#orGiveUp(opening, signal, abandon);
-      return await use(client, channel);
+      const abandon = (): void => void opening.then((late) => late.channel.close()).catch(() => {});
+      const running = await this.#orGiveUp(opening, signal, abandon);
+      return await use(client, running);
     } finally {
       release();
     }
@@ -282,23 +289,11 @@ export class HostConnection {
 }
 
 function hostChannel(
-  channel: ClientChannel,
+  running: RunningCommand,
   parts: { host: string; command: ShellCommand; lost: () => SshError | null },
 ): HostChannel {
-  let exitCode: number | null = null;
-  let signal: string | null = null;
-  channel.on('exit', (code: number | null, name?: string) => {
-    exitCode = code;
-    signal = name ?? null;
-  });
-  channel.on('error', () => {});
-  const exited = new Promise<ChannelExit>((resolve) => {
-    channel.on('close', () =>
-      resolve({ exitCode, signal, error: exitCode === null && signal === null ? lostOr() : null }),
-    );
-  });
-  const lostOr = (): SshError =>
-    parts.lost() ??
+  const { channel } = running;
+  const cutOff = (): SshError =>
     new SshError({
       kind: 'connectionLost',
       host: parts.host,
@@ -306,5 +301,9 @@ function hostChannel(
       problem: 'the channel was closed before the command ended',
       nextStep: 'Start it again.',
     });
+  const exited = running.closed.then((): ChannelExit => {
+    if (running.exit === null) return { exitCode: null, signal: null, error: parts.lost() ?? cutOff() };
+    return { exitCode: running.exit.code, signal: running.exit.signal, error: null };
+  });
   return { stdin: channel.stdin, stdout: channel.stdout, stderr: channel.stderr, exited, close: () => channel.close() };
 }

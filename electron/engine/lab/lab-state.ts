@@ -1,0 +1,90 @@
+/** What a lab is on disk: its folder, the file that says what belongs to it, and the marker that makes it ours to remove. */
+import { mkdir, readdir, readFile, realpath, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+
+/** In the environment of everything that runs on a lab's hosts, and inherited from there: how it is found again. */
+export const LAB_ROOT_VARIABLE = 'SYNOD_LAB_ROOT';
+export const LAB_HOST_VARIABLE = 'SYNOD_LAB_HOST';
+
+const portSchema = z.number().int().min(1).max(65535);
+
+export const labHostSchema = z.object({
+  /** "host-1", "host-2", … */
+  name: z.string().regex(/^host-\d+$/),
+  /** 127.0.0.11 and up where these can be bound; else 127.0.0.1 with a port of its own. */
+  address: z.string(),
+  sshPort: portSchema,
+  home: z.string(),
+  /** "SHA256:…" */
+  hostKeyFingerprint: z.string(),
+  /** "ssh-ed25519 AAAA…" */
+  hostPublicKey: z.string(),
+});
+export type LabHost = z.infer<typeof labHostSchema>;
+
+export const labStateSchema = z.object({
+  /** Absolute, without symbolic links. */
+  root: z.string(),
+  hosts: z.array(labHostSchema),
+  /** The only user; the one who runs the console. */
+  user: z.string(),
+  clientKeyPath: z.string(),
+  knownHostsPath: z.string(),
+});
+export type LabState = z.infer<typeof labStateSchema>;
+
+/** Where things are below a lab's root. Homes are short: unix sockets in them have at most 107 bytes of path. */
+export const labLayout = (root: string) =>
+  ({
+    marker: join(root, '.synod-lab'),
+    state: join(root, 'lab.json'),
+    lock: join(root, 'lock'),
+    server: join(root, 'server.json'),
+    serverLog: join(root, 'server.log'),
+    keys: join(root, 'keys'),
+    clientKey: join(root, 'keys', 'client'),
+    knownHosts: join(root, 'known_hosts'),
+    hostKey: (name: string) => join(root, 'keys', name),
+    home: (name: string) => join(root, name),
+  }) as const;
+
+/** Makes the root, mode 0700, with its marker; returns it without symbolic links. Refuses a folder that is somebody else's. */
+export async function makeRoot(root: string): Promise<string> {
+  await mkdir(root, { recursive: true, mode: 0o700 });
+  const real = await realpath(root);
+  const { marker } = labLayout(real);
+  if (await isLabRoot(real)) return real;
+  const others = (await readdir(real)).filter((name) => !name.startsWith('lock'));
+  if (others.length > 0) {
+    throw new Error(`${real} is not empty and not a lab of Synod: give another folder, or empty this one`);
+  }
+  await writeFile(marker, 'A lab of Synod: `synod lab down` removes this folder.\n', { mode: 0o600 });
+  return real;
+}
+
+/** True if the folder carries our marker. */
+export async function isLabRoot(root: string): Promise<boolean> {
+  return (await readIfPresent(labLayout(root).marker)) !== null;
+}
+
+/** null: no lab there, or one that was never finished. Throws where the file is not what we wrote. */
+export async function readLabState(root: string): Promise<LabState | null> {
+  const text = await readIfPresent(labLayout(root).state);
+  return text === null ? null : labStateSchema.parse(JSON.parse(text));
+}
+
+/** Replaces a JSON file in one step. */
+export async function writeJson(path: string, value: unknown): Promise<void> {
+  const part = `${path}.part`;
+  await writeFile(part, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600 });
+  await rename(part, path);
+}
+
+/** null: there is no such file. */
+export async function readIfPresent(path: string): Promise<string | null> {
+  return await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return null;
+    throw error;
+  });
+}
