@@ -28,7 +28,7 @@ export function kvMethods(port: NodePort): [string, UnaryMethod][] {
     const startedMs = performance.now();
     const result = await whileAvailable(port.propose(operation, call.timeoutMs));
     port.observe('write', performance.now() - startedMs);
-    return headers.complete(responseOf(result, operation.kind as K));
+    return headers.complete(responseOf(result, operation.kind));
   }
 
   async function read<T>(options: { serializable: boolean; timeoutMs: number }, answer: () => T): Promise<T> {

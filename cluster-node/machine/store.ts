@@ -60,13 +60,16 @@ export class Store {
     return this.#versions.get(keyText(key))?.at(-1)?.pair ?? undefined;
   }
 
-  /** The pairs that exist in the range at `revision` (≥ compactedUpTo), by key ascending. */
+  /** The pairs that exist in the range at `revision` (compactedUpTo or later), by key ascending. */
   pairs(range: KeyRange, revision: bigint): KeyValue[] {
+    const text = keyText(range.key);
+    if (range.rangeEnd.length === 0) {
+      const pair = this.#pairAt(text, revision);
+      return pair ? [pair] : [];
+    }
     const found: KeyValue[] = [];
-    const latest = revision >= this.visibleRevision;
-    for (const text of this.#textsIn(range)) {
-      const versions = this.#versions.get(text);
-      const pair = latest ? versions?.at(-1)?.pair : versions && pairAt(versions, revision);
+    for (const each of this.#order.between(text, isFromKeyOn(range.rangeEnd) ? null : keyText(range.rangeEnd))) {
+      const pair = this.#pairAt(each, revision);
       if (pair) found.push(pair);
     }
     return found;
@@ -129,11 +132,8 @@ export class Store {
     }
   }
 
-  *#textsIn(range: KeyRange): Generator<KeyText> {
-    const text = keyText(range.key);
-    if (range.rangeEnd.length > 0)
-      yield* this.#order.between(text, isFromKeyOn(range.rangeEnd) ? null : keyText(range.rangeEnd));
-    else if (this.#versions.has(text)) yield text;
+  #pairAt(text: KeyText, revision: bigint): KeyValue | null {
+    return this.#versions.get(text)?.findLast((version) => version.revision <= revision)?.pair ?? null;
   }
 
   #noteChange(pair: KeyValue, kind: 0 | 1): void {
@@ -146,12 +146,4 @@ export class Store {
     frame.writeUInt32LE(pair.value.length, 28);
     this.#hash = crc32(pair.value, crc32(pair.key, crc32(frame, this.#hash)));
   }
-}
-
-function pairAt(versions: readonly Version[], revision: bigint): KeyValue | null {
-  for (let at = versions.length - 1; at >= 0; at--) {
-    const version = versions[at];
-    if (version && version.revision <= revision) return version.pair;
-  }
-  return null;
 }

@@ -100,7 +100,7 @@ function randomTxnDelete(random: Random): pb.DeleteRangeRequest {
   return { ...randomDelete(random), rangeEnd: random.chance(0.5) ? nothing : random.pick(keys) };
 }
 
-export function randomRange(random: Random, revision: number): pb.RangeRequest {
+function randomRange(random: Random, revision: number): pb.RangeRequest {
   const sortOrder = random.chance(0.4) ? random.pick([1, 2] as const) : 0;
   const bound = () => (random.chance(0.08) ? pastRevision(random, revision) : 0n);
   return {
