@@ -6,6 +6,10 @@ import { z } from 'zod';
 import { linkSchema } from '../../cluster-node/contract/fault.ts';
 import { hostSampleSchema, nodeSampleSchema, serviceStateSchema } from '../../cluster-node/contract/sample.ts';
 
+export { formatBallot } from '../../cluster-node/contract/ballot.ts';
+export type { Link } from '../../cluster-node/contract/fault.ts';
+export type { NodeSample } from '../../cluster-node/contract/sample.ts';
+
 export const hostIdSchema = z.string().regex(/^h-[a-z0-9]{8}$/, 'a host id is "h-" and 8 letters or digits');
 export const clusterIdSchema = z.string().regex(/^c-[a-z0-9]{8}$/, 'a cluster id is "c-" and 8 letters or digits');
 export const nodeIdSchema = z.string().regex(/^n-[a-z0-9]{8}$/, 'a node id is "n-" and 8 letters or digits');

@@ -1,0 +1,134 @@
+/** Every changing action goes through here: what it would do, then doing it, then how it came out. Safe to close at any time. */
+import { useEffect, useState } from 'react';
+import type { Action, Failure } from '../../electron/contract/model.ts';
+import { engine } from '../live/connection.ts';
+import { failureOf } from '../live/failure.ts';
+import { useCluster } from '../live/fleet.ts';
+import { isRunning, useOperation } from '../live/operations.ts';
+import { useStore } from '../live/store.ts';
+import { Button } from '../ui/button.tsx';
+import { Dialog } from '../ui/dialog.tsx';
+import { FailureNote } from '../ui/failure-note.tsx';
+import { TextField } from '../ui/field.tsx';
+import { wordsOf } from './action-words.ts';
+import { ConsequenceView } from './consequence-view.tsx';
+import { OperationProgress } from './operation-progress.tsx';
+import { openedOperation, requestedAction } from './requests.ts';
+import { usePreview } from './use-preview.ts';
+
+export function ActionDialog() {
+  const action = useStore(requestedAction);
+  const [last, setLast] = useState<Action | null>(null);
+  useEffect(() => {
+    if (action !== null) setLast(action);
+  }, [action]);
+  const shown = action ?? last;
+  if (shown === null) return null;
+  return <ActionDialogOf key={JSON.stringify(shown)} action={shown} open={action !== null} />;
+}
+
+function ActionDialogOf({ action, open }: { action: Action; open: boolean }) {
+  const cluster = useCluster(action.clusterId);
+  const [words] = useState(() => wordsOf(action, cluster));
+  const [operationId, setOperationId] = useState<string | null>(null);
+  const [asked, setAsked] = useState(false);
+  const [refused, setRefused] = useState<Failure | null>(null);
+  const [typed, setTyped] = useState('');
+  const destroys = action.kind === 'clusterDestroy';
+  const final: Action = destroys ? { ...action, confirmName: typed } : action;
+  const preview = usePreview(open && operationId === null ? final : null, destroys ? 150 : 0);
+  const operation = useOperation(operationId);
+  const mayRun = preview.consequence?.refusals.length === 0 && !asked && (!destroys || typed === cluster?.name);
+
+  const run = async () => {
+    setAsked(true);
+    setRefused(null);
+    try {
+      setOperationId((await engine().actions.run(final)).operationId);
+    } catch (error) {
+      setRefused(failureOf(error));
+    }
+    setAsked(false);
+  };
+  const close = () => {
+    requestedAction.set(null);
+    if (operationId !== null) {
+      setOperationId(null);
+      setRefused(null);
+    }
+  };
+
+  return (
+    <Dialog
+      open={open}
+      onClose={close}
+      title={words.title}
+      description={
+        <>
+          {cluster?.name ?? 'cluster'} · <span className="font-mono text-xs">{words.targetId}</span>
+        </>
+      }
+      footer={
+        operationId === null ? (
+          <>
+            <Button onClick={close}>Cancel</Button>
+            <Button
+              look={words.look === 'primary' ? 'primary' : words.look}
+              disabled={!mayRun}
+              data-testid="preview-run"
+              onClick={() => void run()}
+            >
+              {asked ? 'Asking…' : words.run}
+            </Button>
+          </>
+        ) : (
+          <>
+            {operation !== null && isRunning(operation) && (
+              <span className="mr-auto text-xs text-faint">It goes on when this is closed.</span>
+            )}
+            <Button onClick={close}>Close</Button>
+          </>
+        )
+      }
+    >
+      <div className="grid gap-3">
+        {refused !== null && <FailureNote failure={refused} />}
+        {operationId !== null && operation !== null && <OperationProgress operation={operation} />}
+        {operationId !== null && operation === null && (
+          <p className="text-dim">Started; waiting for the first word of it…</p>
+        )}
+        {operationId === null && preview.failure !== null && <FailureNote failure={preview.failure} />}
+        {operationId === null && preview.consequence !== null && (
+          <ConsequenceView consequence={preview.consequence} cluster={cluster} />
+        )}
+        {operationId === null && preview.consequence === null && preview.failure === null && (
+          <p className="py-8 text-center text-dim">Working out what this would do…</p>
+        )}
+        {operationId === null && destroys && (
+          <TextField
+            label={`Type ${cluster?.name ?? ''} to confirm`}
+            value={typed}
+            onChange={(event) => setTyped(event.target.value)}
+          />
+        )}
+      </div>
+    </Dialog>
+  );
+}
+
+/** An operation that was opened from the tray. */
+export function OperationDialog() {
+  const operationId = useStore(openedOperation);
+  const operation = useOperation(operationId);
+  return (
+    <Dialog
+      open={operation !== null}
+      onClose={() => openedOperation.set(null)}
+      size="lg"
+      title={operation?.title ?? ''}
+      description={<span className="font-mono text-xs">{operationId}</span>}
+    >
+      {operation !== null && <OperationProgress operation={operation} />}
+    </Dialog>
+  );
+}

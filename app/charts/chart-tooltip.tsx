@@ -1,0 +1,29 @@
+import { formatClock } from '../ui/format.ts';
+import type { Row } from './rows.ts';
+import type { ChartLine } from './time-chart.tsx';
+
+/** All lines at one moment. */
+export function ChartTooltip(props: {
+  atUnixMs: number;
+  lines: readonly ChartLine[];
+  rows: readonly Row[];
+  format: (value: number) => string;
+  unit: string;
+}) {
+  const row = props.rows.find((each) => each.t === props.atUnixMs);
+  return (
+    <div className="rounded-md border border-edge bg-panel px-2.5 py-1.5 text-xs shadow-lg shadow-black/30">
+      <div className="mb-0.5 font-mono text-2xs text-faint">{formatClock(props.atUnixMs)}</div>
+      {props.lines.map((line) => {
+        const value = row?.[line.series];
+        return (
+          <div key={line.series} className="flex items-center gap-2">
+            <span aria-hidden className="size-2 rounded-[2px]" style={{ background: line.colour }} />
+            <span className="text-dim">{line.name}</span>
+            <span className="ml-auto pl-3">{value == null ? 'unknown' : props.format(value)}</span>
+          </div>
+        );
+      })}
+    </div>
+  );
+}

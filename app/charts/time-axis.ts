@@ -1,0 +1,18 @@
+/** Ticks of the shared time axis: round moments, about five of them. */
+const steps = [5, 10, 15, 30, 60, 120, 300, 600, 900, 1800].map((seconds) => seconds * 1000);
+
+export function timeTicks(fromUnixMs: number, toUnixMs: number): number[] {
+  const span = toUnixMs - fromUnixMs;
+  const step = steps.find((each) => span / each <= 6) ?? span / 5;
+  const ticks: number[] = [];
+  for (let t = Math.ceil(fromUnixMs / step) * step; t <= toUnixMs - step * 0.25; t += step) ticks.push(t);
+  return ticks;
+}
+
+/** The top of a value axis that starts at zero: the first of 1, 2, 3, 4, 5, 6, 8, 10 times a power of ten that holds `highest`. */
+export function niceCeiling(highest: number): number {
+  if (!(highest > 0)) return 1;
+  const power = 10 ** Math.floor(Math.log10(highest));
+  const factor = [1, 2, 3, 4, 5, 6, 8, 10].find((each) => each * power >= highest * 1.001) ?? 10;
+  return factor * power;
+}

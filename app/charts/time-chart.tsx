@@ -1,0 +1,200 @@
+/**
+ * One chart over the screen's shared time: lines, the faults that held shaded, who led as a band underneath, one crosshair in all
+ * charts. recharts is only ever given rows that were already thinned (rows.ts), and it redraws when React has time for it.
+ */
+import { memo, useDeferredValue, useState } from 'react';
+import { CartesianGrid, Line, LineChart, ReferenceArea, ResponsiveContainer, Tooltip, XAxis, YAxis } from 'recharts';
+import { faultSpans } from '../live/fault-spans.ts';
+import { useChartTime, useRows } from '../live/series.ts';
+import { useStore } from '../live/store.ts';
+import { Card } from '../ui/card.tsx';
+import { formatClock } from '../ui/format.ts';
+import { ChartTooltip } from './chart-tooltip.tsx';
+import { LeaderRibbon } from './leader-ribbon.tsx';
+import type { Row } from './rows.ts';
+import { niceCeiling, timeTicks } from './time-axis.ts';
+
+export interface ChartLine {
+  readonly series: string;
+  readonly name: string;
+  /** A CSS colour. */
+  readonly colour: string;
+  readonly dash?: string;
+}
+
+const AXIS_WIDTH = 46;
+
+export interface TimeChartProps {
+  title: string;
+  unit: string;
+  clusterId: string;
+  lines: readonly ChartLine[];
+  format: (value: number) => string;
+  /** Top of the axis; without it, the highest figure rounded up. */
+  max?: number;
+  /** The axis starts at the lowest figure instead of zero: for what only grows. */
+  fromLowest?: boolean;
+}
+
+export const TimeChart = memo(function TimeChart(props: TimeChartProps) {
+  const time = useChartTime();
+  const rows = useDeferredValue(useRows(time));
+  const spans = useStore(faultSpans);
+  const [hovered, setHovered] = useState(false);
+  const to = rows.at(-1)?.t ?? 0;
+  const from = to - time.windowMs;
+  const [low, high] = rangeOf(rows, props);
+  const shades = spans.filter((span) => span.clusterId === props.clusterId && (span.toUnixMs ?? to) > from);
+  return (
+    <Card
+      title={props.title}
+      aside={<Legend rows={rows} lines={props.lines} unit={props.unit} format={props.format} />}
+    >
+      {/* biome-ignore lint/a11y/noStaticElementInteractions: only decides which chart shows its tooltip */}
+      <div
+        role="img"
+        aria-label={summary(props, rows)}
+        className="h-[132px]"
+        onMouseEnter={() => setHovered(true)}
+        onMouseLeave={() => setHovered(false)}
+      >
+        <ResponsiveContainer width="100%" height="100%">
+          <LineChart
+            data={rows as Row[]}
+            syncId="cluster"
+            syncMethod="value"
+            margin={{ top: 6, right: 0, bottom: 0, left: 0 }}
+            accessibilityLayer={false}
+          >
+            <CartesianGrid vertical={false} stroke="var(--color-line)" />
+            {shades.map((span) => (
+              <ReferenceArea
+                key={span.faultId}
+                x1={Math.max(from, span.fromUnixMs)}
+                x2={Math.min(to, span.toUnixMs ?? to)}
+                ifOverflow="hidden"
+                fill="var(--color-fault)"
+                fillOpacity={0.13}
+                stroke="var(--color-fault)"
+                strokeOpacity={0.55}
+                strokeDasharray="2 3"
+              />
+            ))}
+            <XAxis
+              dataKey="t"
+              type="number"
+              scale="time"
+              domain={[from, to]}
+              allowDataOverflow
+              ticks={timeTicks(from, to)}
+              tickFormatter={(t: number) => formatClock(t)}
+              tick={tickStyle}
+              tickLine={false}
+              axisLine={false}
+              height={20}
+            />
+            <YAxis
+              orientation="right"
+              width={AXIS_WIDTH}
+              domain={[low, high]}
+              ticks={[low, (low + high) / 2, high]}
+              tickFormatter={props.format}
+              tick={tickStyle}
+              tickLine={false}
+              axisLine={false}
+              allowDataOverflow
+            />
+            <Tooltip
+              isAnimationActive={false}
+              cursor={{ stroke: 'var(--color-faint)', strokeDasharray: '3 3' }}
+              content={(shown) =>
+                hovered && shown.active && typeof shown.label === 'number' ? (
+                  <ChartTooltip
+                    atUnixMs={shown.label}
+                    lines={props.lines}
+                    rows={rows}
+                    format={props.format}
+                    unit={props.unit}
+                  />
+                ) : null
+              }
+              wrapperStyle={{ zIndex: 20 }}
+            />
+            {props.lines.map((line) => (
+              <Line
+                key={line.series}
+                dataKey={line.series}
+                name={line.name}
+                stroke={line.colour}
+                strokeWidth={1.6}
+                dot={false}
+                activeDot={{ r: 2.5, strokeWidth: 0 }}
+                isAnimationActive={false}
+                type="linear"
+                {...(line.dash === undefined ? {} : { strokeDasharray: line.dash })}
+              />
+            ))}
+          </LineChart>
+        </ResponsiveContainer>
+      </div>
+      <div style={{ marginRight: AXIS_WIDTH }}>
+        <LeaderRibbon rows={rows} series={`${props.clusterId}/leader`} fromUnixMs={from} toUnixMs={to} />
+      </div>
+    </Card>
+  );
+});
+
+const tickStyle = { fontSize: 11, fill: 'var(--color-faint)' };
+
+function rangeOf(rows: readonly Row[], props: TimeChartProps): [number, number] {
+  let low = Number.POSITIVE_INFINITY;
+  let high = 0;
+  for (const row of rows)
+    for (const { series } of props.lines) {
+      const value = row[series];
+      if (value == null) continue;
+      if (value < low) low = value;
+      if (value > high) high = value;
+    }
+  if (props.max !== undefined) return [0, props.max];
+  if (!props.fromLowest || low === Number.POSITIVE_INFINITY) return [0, niceCeiling(high)];
+  const step = niceCeiling((high - low) / 2 || 1);
+  const floor = Math.floor(low / step) * step;
+  return [floor, Math.max(floor + step, Math.ceil(high / step) * step)];
+}
+
+/** The latest figures beside the title: what a chart says without being pointed at. */
+function Legend(props: {
+  rows: readonly Row[];
+  lines: readonly ChartLine[];
+  unit: string;
+  format: (v: number) => string;
+}) {
+  const last = props.rows.at(-1);
+  return (
+    <span className="flex flex-wrap items-baseline justify-end gap-x-2.5 gap-y-0">
+      {props.lines.slice(0, 9).map((line) => {
+        const value = last?.[line.series];
+        return (
+          <span key={line.series} className="inline-flex items-baseline gap-1 whitespace-nowrap">
+            <svg aria-hidden width="10" height="6" viewBox="0 0 10 6" className="self-center">
+              <path d="M0 3H10" stroke={line.colour} strokeWidth="2.4" strokeDasharray={line.dash ?? 'none'} />
+            </svg>
+            <span>{line.name}</span>
+            {props.lines.length <= 5 && <span className="text-dim">{value == null ? '?' : props.format(value)}</span>}
+          </span>
+        );
+      })}
+      <span className="whitespace-nowrap">{props.unit}</span>
+    </span>
+  );
+}
+
+function summary(props: TimeChartProps, rows: readonly Row[]): string {
+  const last = rows.at(-1);
+  const now = props.lines.map((line) => {
+    const value = last?.[line.series];
+    return `${line.name} ${value == null ? 'unknown' : props.format(value)}`;
+  });
+  return `${props.title}, ${props.unit}. Now: ${now.join(', ')}.`;
+}

@@ -1,0 +1,91 @@
+/** How far each node's log is: applied as a bar, decided as a tick, in a window of slots behind the head. */
+import { memo } from 'react';
+import type { ClusterView, NodeView } from '../../../../electron/contract/model.ts';
+import { niceCeiling } from '../../../charts/time-axis.ts';
+import { useNow } from '../../../live/clock.ts';
+import { cn } from '../../../ui/class-names.ts';
+import { NodeCondition } from '../../../ui/condition.tsx';
+import { Age, Unknown } from '../../../ui/figures.tsx';
+import { formatCompact, formatCount } from '../../../ui/format.ts';
+import { freshnessOf } from '../../../ui/freshness.ts';
+import { nodeColour } from '../../../ui/node-colour.ts';
+import { Swatch } from '../../../ui/swatch.tsx';
+
+/** The window shows at least this many slots, and at least what two seconds of writes make. */
+const LEAST_WINDOW = 200;
+
+export function LogLanes({ cluster }: { cluster: ClusterView }) {
+  const head = cluster.decidedUpTo ?? Math.max(0, ...cluster.nodes.map((node) => node.sample?.decidedUpTo ?? 0));
+  const windowSlots = niceCeiling(Math.max(LEAST_WINDOW, (cluster.writesPerSecond ?? 0) * 2) * 0.999);
+  return (
+    <div>
+      {cluster.nodes.map((node) => (
+        <Lane key={node.nodeId} node={node} head={head} windowSlots={windowSlots} />
+      ))}
+      <p className="mt-0.5 text-2xs text-faint">
+        The bars show the last {formatCount(windowSlots)} slots before the head, {formatCount(head)}.
+      </p>
+    </div>
+  );
+}
+
+const Lane = memo(function Lane({ node, head, windowSlots }: { node: NodeView; head: number; windowSlots: number }) {
+  const now = useNow();
+  const { sample } = node;
+  const freshness = freshnessOf(node.observedAtUnixMs, now);
+  const known = sample !== null && freshness !== 'unknown';
+  const share = (slot: number) => Math.max(0, Math.min(1, 1 - (head - slot) / windowSlots)) * 100;
+  const behindWindow = known && share(sample.appliedUpTo) === 0;
+  return (
+    <div className="grid grid-cols-[92px_minmax(96px,auto)_minmax(60px,1fr)_186px] items-center gap-2.5 py-[5px]">
+      <span className={cn('flex min-w-0 items-center gap-2', node.condition === 'leader' && 'font-semibold')}>
+        <Swatch memberSlot={node.memberSlot} />
+        <span className="truncate">{node.name}</span>
+      </span>
+      <NodeCondition
+        condition={freshness === 'unknown' ? 'unknown' : node.condition}
+        className="text-xs"
+        testId={`node-condition-${node.name}`}
+      />
+      <div aria-hidden className={cn('relative h-4 overflow-hidden rounded-[3px] bg-raise', !known && 'hatched')}>
+        {known && (
+          <>
+            <div
+              className="absolute inset-y-0 left-0 rounded-l-[3px]"
+              style={{
+                width: `${behindWindow ? 3 : share(sample.appliedUpTo)}%`,
+                background: nodeColour(node.memberSlot),
+                opacity: behindWindow || freshness === 'stale' ? 0.45 : 1,
+              }}
+            />
+            {!behindWindow && (
+              <div
+                className="absolute inset-y-0 w-0.5 -translate-x-full bg-text"
+                style={{ left: `${share(sample.decidedUpTo)}%` }}
+              />
+            )}
+          </>
+        )}
+      </div>
+      <span className="text-right whitespace-nowrap text-dim">
+        {known ? (
+          <>
+            <span data-testid={`decided-${node.name}`} data-decided={sample.decidedUpTo}>
+              {formatCount(sample.decidedUpTo)}
+            </span>
+            {' · '}
+            {lagInWords(node.behindSlots)}
+            <Age at={node.observedAtUnixMs} />
+          </>
+        ) : (
+          <Unknown at={node.observedAtUnixMs} />
+        )}
+      </span>
+    </div>
+  );
+});
+
+function lagInWords(behindSlots: number | null): string {
+  if (behindSlots === null) return 'lag unknown';
+  return behindSlots === 0 ? 'head' : `${formatCompact(behindSlots)} behind`;
+}

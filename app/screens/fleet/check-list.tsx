@@ -1,0 +1,31 @@
+import { Check, CircleHelp, TriangleAlert, X } from 'lucide-react';
+import type { CheckItem } from '../../../electron/contract/model.ts';
+import { cn } from '../../ui/class-names.ts';
+
+const looks = {
+  pass: { icon: Check, tone: 'text-ok' },
+  warn: { icon: TriangleAlert, tone: 'text-warn' },
+  fail: { icon: X, tone: 'text-bad' },
+  unknown: { icon: CircleHelp, tone: 'text-unknown' },
+} as const;
+
+/** What a check of a host found, one line each, with what to do where something is wrong. */
+export function CheckList({ items }: { items: readonly CheckItem[] }) {
+  return (
+    <ul className="overflow-hidden rounded-lg border border-line" aria-label="Check">
+      {items.map((item) => {
+        const { icon: Icon, tone } = looks[item.verdict];
+        return (
+          <li key={item.check} className="grid grid-cols-[18px_150px_1fr] gap-2 px-3 py-1.5 not-first:border-t">
+            <Icon role="img" aria-label={item.verdict} className={cn('mt-0.5 size-4', tone)} />
+            <span className="font-medium">{item.check}</span>
+            <span className="text-dim">
+              {item.found}
+              {item.nextStep !== null && <span className="block text-text">{item.nextStep}</span>}
+            </span>
+          </li>
+        );
+      })}
+    </ul>
+  );
+}

@@ -1,0 +1,79 @@
+import { ArrowRight } from 'lucide-react';
+import { memo, useEffect, useState } from 'react';
+import { type ClusterView, formatBallot } from '../../../electron/contract/model.ts';
+import { Sparkline } from '../../charts/sparkline.tsx';
+import { formatRoute } from '../../shell/router.ts';
+import { HealthIcon } from '../../ui/condition.tsx';
+import { Unknown } from '../../ui/figures.tsx';
+import { formatCount } from '../../ui/format.ts';
+import { Swatch } from '../../ui/swatch.tsx';
+import { marginInWords } from '../../ui/margin.ts';
+
+const SPARK_POINTS = 90;
+
+export const ClusterCard = memo(function ClusterCard({ cluster }: { cluster: ClusterView }) {
+  const rates = useRecent(cluster);
+  const leader = cluster.nodes.find((node) => node.nodeId === cluster.leader?.nodeId);
+  return (
+    <a
+      href={formatRoute({ screen: 'cluster', clusterId: cluster.clusterId, tab: 'overview' })}
+      data-testid="cluster-card"
+      className="surface group block px-4 pt-3 pb-3 transition-colors hover:border-edge"
+    >
+      <div className="flex items-center gap-2">
+        <HealthIcon level={cluster.health.level} />
+        <h2 className="text-base font-semibold">{cluster.name}</h2>
+        {cluster.lifecycle !== 'provisioned' && (
+          <span className="rounded border border-warn/60 px-1.5 text-2xs text-warn">{cluster.lifecycle}</span>
+        )}
+        {cluster.origin === 'lab' && (
+          <span className="rounded border border-line px-1.5 text-2xs text-faint">on this computer</span>
+        )}
+        <ArrowRight
+          aria-hidden
+          className="ml-auto size-4 text-faint transition-transform group-hover:translate-x-0.5"
+        />
+      </div>
+      <p className="mt-1 text-dim">
+        <span className="font-medium text-text">{cluster.health.headline}</span> {marginInWords(cluster.quorum)}
+      </p>
+      <dl className="mt-3 grid grid-cols-3 gap-3">
+        <div>
+          <dt className="text-2xs text-faint">believed leader</dt>
+          <dd className="mt-0.5 flex items-center gap-1.5 font-medium">
+            {leader === undefined ? (
+              'none'
+            ) : (
+              <>
+                <Swatch memberSlot={leader.memberSlot} />
+                {leader.name}
+              </>
+            )}
+          </dd>
+        </div>
+        <div>
+          <dt className="text-2xs text-faint">ballot</dt>
+          <dd className="mt-0.5 font-mono">{cluster.leader === null ? 'none' : formatBallot(cluster.leader.ballot)}</dd>
+        </div>
+        <div>
+          <dt className="text-2xs text-faint">writes</dt>
+          <dd className="mt-0.5 font-medium">
+            {cluster.writesPerSecond === null ? <Unknown /> : `${formatCount(cluster.writesPerSecond)} /s`}
+          </dd>
+        </div>
+      </dl>
+      <div className="mt-2">
+        <Sparkline values={rates} label={`Writes per second of ${cluster.name}, last ${SPARK_POINTS} samples`} />
+      </div>
+    </a>
+  );
+});
+
+/** The write rates of the snapshots seen so far; the fleet carries no history of its own. */
+function useRecent(cluster: ClusterView): readonly (number | null)[] {
+  const [rates, setRates] = useState<readonly (number | null)[]>(() =>
+    Array.from({ length: SPARK_POINTS }, () => null),
+  );
+  useEffect(() => setRates((before) => [...before.slice(1 - SPARK_POINTS), cluster.writesPerSecond]), [cluster]);
+  return rates;
+}
