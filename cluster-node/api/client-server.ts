@@ -4,6 +4,7 @@
  */
 import http2 from 'node:http2';
 import type { AddressInfo } from 'node:net';
+import { etcdErrors } from '../machine/errors.ts';
 import { clusterMethods } from './cluster-service.ts';
 import { type GrpcLimits, serveGrpc } from './grpc-server.ts';
 import { kvMethods } from './kv-service.ts';
@@ -29,6 +30,9 @@ const http2Settings = { maxConcurrentStreams: 4096, initialWindowSize: 1 << 20 }
 
 export function createClientServer(port: NodePort, tls: ClientTls | null): ClientServer {
   const methods = new Map([...kvMethods(port), ...clusterMethods(port, tls ? 'https' : 'http')]);
+  // A client may ask to be told at once when there is no leader (clientv3.WithRequireLeader).
+  const refuse = (headers: http2.IncomingHttpHeaders) =>
+    headers['hasleader'] === 'true' && port.status().believedLeader === 0 ? etcdErrors.noLeader : null;
   const server = tls
     ? http2.createSecureServer({
         ...tls,
@@ -46,7 +50,7 @@ export function createClientServer(port: NodePort, tls: ClientTls | null): Clien
     session.setLocalWindowSize(4 << 20);
     session.on('error', () => {}).on('close', () => sessions.delete(session));
   });
-  server.on('stream', (stream, headers) => serveGrpc({ stream, headers, methods, limits }));
+  server.on('stream', (stream, headers) => serveGrpc({ stream, headers, methods, limits, refuse }));
   return {
     listen: (address) =>
       new Promise((resolve, reject) => {

@@ -4,7 +4,7 @@
  * Unimplemented. Compression is not offered. Tried against etcd's Go client and grpc-js.
  */
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
-import { grpcCode } from '../machine/errors.ts';
+import { type EtcdError, grpcCode } from '../machine/errors.ts';
 import { encodeGrpcMessage, FrameReader, frame, GrpcError, parseGrpcTimeout } from './grpc-frame.ts';
 
 export interface Call {
@@ -28,6 +28,8 @@ const responseHeaders = { ':status': 200, 'content-type': 'application/grpc' };
 
 /** Serves one stream. The stream must be fresh: nothing read, nothing answered. */
 export function serveGrpc(options: {
+  /** Says why a call with these headers is not even looked at, or null. */
+  readonly refuse: (headers: IncomingHttpHeaders) => EtcdError | null;
   readonly stream: ServerHttp2Stream;
   readonly headers: IncomingHttpHeaders;
   readonly methods: Methods;
@@ -44,6 +46,11 @@ export function serveGrpc(options: {
   const method = methods.get(path);
   if (!method) {
     endWithStatus(stream, grpcCode.unimplemented, `unknown method ${path}`);
+    return;
+  }
+  const refusal = options.refuse(headers);
+  if (refusal) {
+    endWithStatus(stream, refusal.code, refusal.message);
     return;
   }
   const timeoutMs = Math.min(parseGrpcTimeout(String(headers['grpc-timeout'] ?? '')) ?? Infinity, limits.maxTimeoutMs);

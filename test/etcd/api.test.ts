@@ -40,6 +40,7 @@ function call<Request, Response>(
   client: grpc.Client,
   method: Method<Request, Response>,
   request: Request,
+  metadata: Record<string, string> = {},
 ): Promise<Response> {
   return new Promise((resolve, reject) => {
     client.makeUnaryRequest<Request, Response>(
@@ -47,7 +48,7 @@ function call<Request, Response>(
       (message) => Buffer.from(method.request.encode(message).finish()),
       (bytes) => method.response.decode(bytes),
       request,
-      new grpc.Metadata(),
+      grpc.Metadata.fromHttp2Headers(metadata),
       { deadline: Date.now() + 5000 },
       (error, response) => (error ? reject(error) : resolve(response as Response)),
     );
@@ -158,6 +159,18 @@ describe('in the clear', () => {
       details: expect.stringContaining('received message larger than max') as string,
     });
     await call(client, put, putOf('a', 'the connection still works'));
+  });
+
+  test('a client that requires a leader is refused at once without one, even for a serializable read', async () => {
+    const node = new SingleMachinePort();
+    const client = connect(await serve(node));
+    const read = rangeOf('a', { serializable: true });
+    await call(client, range, read, { hasleader: 'true' });
+    node.failure = new NodeUnavailableError('noLeader', false);
+    await call(client, range, read);
+    await expect(call(client, range, read, { hasleader: 'true' })).rejects.toMatchObject({
+      details: 'etcdserver: no leader',
+    });
   });
 
   test('what is not there yet is Unimplemented', async () => {

@@ -3,6 +3,7 @@ import { afterEach, expect, test } from 'vitest';
 import { createClientServer } from '../../../cluster-node/api/client-server.ts';
 import { NodeUnavailableError } from '../../../cluster-node/api/port.ts';
 import { SingleMachinePort } from '../../../test/etcd/single-machine-port.ts';
+import { clientApiLeaf, createAuthority, issue, operatorLeaf } from '../provision/certificates.ts';
 import { EtcdClient } from './client.ts';
 
 const cleanups: (() => unknown)[] = [];
@@ -63,6 +64,26 @@ test('a refused connection is notSent, and the next call connects again', async 
   await expect(etcd.put('a', '2')).rejects.toMatchObject({ kind: 'notSent' });
   await serve(new SingleMachinePort(), first.port);
   await etcd.put('a', '3');
+});
+
+test('a client without a certificate of the cluster is notSent; one with it comes in', async () => {
+  const authority = await createAuthority('c-aaaaaaaa', Date.now());
+  const leaf = await issue(authority, clientApiLeaf('n-aaaaaaaa', '127.0.0.1'), Date.now());
+  const operator = await issue(authority, operatorLeaf(), Date.now());
+  const stranger = await issue(await createAuthority('c-bbbbbbbb', Date.now()), operatorLeaf(), Date.now());
+  const ca = authority.certificate;
+  const server = createClientServer(new SingleMachinePort(), { ca, cert: leaf.certificate, key: leaf.key });
+  const endpoint = `https://127.0.0.1:${await server.listen({ host: '127.0.0.1', port: 0 })}`;
+  cleanups.push(() => server.close(10));
+  const make = ({ certificate, key }: { certificate: string; key: string }) =>
+    new EtcdClient({ endpoint, tls: { ca, cert: certificate, key } }, { callMs: 2000, connectMs: 1000 });
+  const [friend, other] = [make(operator), make(stranger)];
+  cleanups.push(
+    () => friend.close(),
+    () => other.close(),
+  );
+  expect((await friend.put('a', '1')).header?.revision).toBe(2n);
+  await expect(other.put('a', '2')).rejects.toMatchObject({ kind: 'notSent' });
 });
 
 test('a peer that never answers is a timeout once connected and the connection is given up', async () => {

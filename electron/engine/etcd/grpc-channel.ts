@@ -1,6 +1,9 @@
 /**
  * Unary gRPC calls to one endpoint over one HTTP/2 session, which is opened at the first call and again at the first call
  * after it was lost. Bytes in, bytes out.
+ *
+ * No request is sent before the server's SETTINGS frame has come: only then has it accepted the connection, the client's
+ * certificate included (with TLS 1.3 the client's side of the handshake ends earlier). So whatever fails before is `notSent`.
  */
 import http2 from 'node:http2';
 import { EtcdCallError, errorOfStatus } from './call-error.ts';
@@ -13,9 +16,9 @@ export interface EtcdEndpoint {
 }
 
 export interface EtcdTimeouts {
-  /** From the start of a call to its answer, connecting included. */
+  /** From sending a request to its answer. */
   readonly callMs: number;
-  /** For opening the connection. */
+  /** For opening the connection, when a call finds none. */
   readonly connectMs: number;
 }
 
@@ -24,7 +27,8 @@ const PREFIX_BYTES = 5;
 /** One session with what tells a slow server from a lost one. */
 interface Connection {
   readonly session: http2.ClientHttp2Session;
-  connected: boolean;
+  /** Resolves once requests may be sent; rejects with EtcdCallError when it comes to nothing. */
+  readonly ready: Promise<void>;
   /** `performance.now()` of the last answer. */
   answeredAtMs: number;
 }
@@ -47,9 +51,12 @@ export class GrpcChannel {
   }
 
   /** Resolves with the response message. Rejects with EtcdCallError. */
-  unary(path: string, message: Uint8Array): Promise<Uint8Array> {
-    if (this.#closed) return Promise.reject(this.#error('notSent', 'the client is closed'));
+  async unary(path: string, message: Uint8Array): Promise<Uint8Array> {
+    if (this.#closed) throw this.#error('notSent', 'the client is closed');
     const connection = this.#connect();
+    await connection.ready;
+    if (connection.session.closed || connection.session.destroyed)
+      throw this.#error('notSent', 'the connection was lost before the request');
     const stream = this.#open(connection, path);
     const answer = this.#answer(stream, connection);
     stream.end(framed(message));
@@ -68,14 +75,12 @@ export class GrpcChannel {
 
   #answer(stream: http2.ClientHttp2Stream, connection: Connection): Promise<Uint8Array> {
     const startedAtMs = performance.now();
-    const unanswered = (text: string, cause?: Error) =>
-      this.#error(connection.connected ? 'timeout' : 'notSent', text, cause);
     return new Promise((resolve, reject) => {
       const chunks: Buffer[] = [];
       let status: http2.IncomingHttpHeaders | undefined;
       let failure: Error | undefined;
       const timer = setTimeout(() => {
-        reject(unanswered(`no answer within ${this.#timeouts.callMs} ms`));
+        reject(this.#error('timeout', `no answer within ${this.#timeouts.callMs} ms`));
         stream.close(http2.constants.NGHTTP2_CANCEL);
         // Nobody was answered all this time: the connection is probably dead, so the next call opens another.
         if (connection.answeredAtMs < startedAtMs) this.#abandon(connection);
@@ -91,7 +96,7 @@ export class GrpcChannel {
         clearTimeout(timer);
         if (status?.['grpc-status'] === '0') resolve(unframed(chunks));
         else if (status) reject(errorOfStatus(status, this.#endpoint.endpoint));
-        else reject(unanswered('the connection was lost before the answer', failure));
+        else reject(this.#error('timeout', 'the connection was lost before the answer', failure));
       });
     });
   }
@@ -100,24 +105,34 @@ export class GrpcChannel {
     const current = this.#connection;
     if (current && !current.session.closed && !current.session.destroyed) return current;
     const session = http2.connect(this.#endpoint.endpoint, this.#endpoint.tls ?? {});
-    const connection: Connection = { session, connected: false, answeredAtMs: 0 };
-    const timer = setTimeout(
-      () => session.destroy(new Error(`no connection within ${this.#timeouts.connectMs} ms`)),
-      this.#timeouts.connectMs,
-    );
-    session.once('connect', () => {
-      connection.connected = true;
-      clearTimeout(timer);
-    });
-    // Streams get the error too and reject their calls; here it only must not end the process.
-    session.on('error', () => this.#abandon(connection));
+    const ready = this.#ready(session);
+    // A call may be gone before it fails.
+    ready.catch(() => {});
+    const connection: Connection = { session, ready, answeredAtMs: 0 };
     session.on('goaway', () => this.#forget(connection));
-    session.once('close', () => {
-      clearTimeout(timer);
-      this.#forget(connection);
-    });
+    session.on('close', () => this.#forget(connection));
     this.#connection = connection;
     return connection;
+  }
+
+  #ready(session: http2.ClientHttp2Session): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let failure: Error | undefined;
+      const timer = setTimeout(
+        () => session.destroy(new Error(`no connection within ${this.#timeouts.connectMs} ms`)),
+        this.#timeouts.connectMs,
+      );
+      session.once('remoteSettings', () => {
+        clearTimeout(timer);
+        resolve();
+      });
+      // Streams get the error too and reject their calls; later on it only must not end the process.
+      session.on('error', (error) => (failure = error));
+      session.once('close', () => {
+        clearTimeout(timer);
+        reject(this.#error('notSent', 'cannot connect', failure));
+      });
+    });
   }
 
   #forget(connection: Connection): void {
