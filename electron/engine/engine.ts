@@ -2,11 +2,28 @@
  * The engine: the control plane of Synod, plain Node. It owns one state folder, keeps the desired fleet there, talks to the
  * hosts over SSH, and answers the contract's calls. Shells (desktop, serve, CLI) create one and hand its router to their
  * transport. Closing it leaves every node running.
+ *
+ * This file only puts the parts together; each says in its own first lines what it is for.
  */
 import type { Logger } from 'pino';
+import type { AgentTarget } from './agents/agent-session.ts';
+import { Agents } from './agents/agents.ts';
+import { FaultLedger } from './faults/ledger.ts';
+import { Hosts } from './fleet/hosts.ts';
+import { LiveFleet } from './fleet/live-fleet.ts';
+import { openStateFolder, type StateFolder } from './fleet/state-folder.ts';
+import { FleetStore } from './fleet/store.ts';
+import { labLayout } from './lab/lab-state.ts';
+import { Operations } from './operations/operations.ts';
+import { Shipping } from './provision/apply/shipped-files.ts';
+import { Clusters } from './provision/clusters.ts';
+import { LabFleet } from './provision/lab-fleet.ts';
 import type { EngineResources } from './resources.ts';
-import type { EngineRouter } from './router.ts';
-import type { SecretStore } from './secrets.ts';
+import { createRouter, type EngineRouter } from './router.ts';
+import { memorySecretStore, type SecretStore } from './secrets.ts';
+import type { ShellCommand } from './ssh/shell-command.ts';
+import { History } from './telemetry/history.ts';
+import { Observations } from './telemetry/observations.ts';
 
 export type { EngineResources };
 
@@ -28,6 +45,73 @@ export interface Engine {
   close(): Promise<void>;
 }
 
-export async function createEngine(_options: EngineOptions): Promise<Engine> {
-  throw new Error('the engine is not wired yet');
+/** Throws FailureError: `stateFolderInUse`, `stateFolderUnusable`, `storeCorrupt`, `storeTooNew`. */
+export async function createEngine(options: EngineOptions): Promise<Engine> {
+  const clock = options.clock ?? Date.now;
+  const folder = openStateFolder(options.stateDir, clock());
+  try {
+    return compose(options, folder, clock);
+  } catch (error) {
+    folder.release();
+    throw error;
+  }
+}
+
+function compose(options: EngineOptions, folder: StateFolder, clock: () => number): Engine {
+  const { log, resources } = options;
+  const labRoot = folder.file('lab');
+  const store = new FleetStore({ path: folder.file('fleet.db'), clock });
+  const operations = new Operations({ store, log, clock });
+  const hosts = new Hosts({
+    store,
+    secrets: options.secrets ?? memorySecretStore(),
+    knownHostsPath: folder.file('known_hosts'),
+    labKnownHostsPath: labLayout(labRoot).knownHosts,
+    log,
+    clock,
+  });
+  const agents = new Agents({ open: (target, signal) => openAgent(hosts, target, signal), log, clock });
+  const observations = new Observations();
+  const history = new History();
+  const ledger = new FaultLedger({ store, agents, log, clock });
+  const clustersDir = folder.file('clusters');
+  const shipping = new Shipping();
+  const clusters = new Clusters({ store, operations, hosts, agents, shipping, resources, clustersDir, log, clock });
+  const lab = new LabFleet({ root: labRoot, resources, store, hosts, agents, clusters, operations });
+  const engineVersion = resources.nodeBundleVersion;
+  const fleet = new LiveFleet({
+    store,
+    hosts,
+    agents,
+    operations,
+    observations,
+    history,
+    ledger,
+    engineVersion,
+    log,
+    clock,
+  });
+  const runAction: Parameters<typeof createRouter>[0]['runAction'] = (action) => {
+    if (action.kind === 'clusterDestroy') return clusters.destroy(action.clusterId, action.confirmName);
+    throw new Error(`${action.kind} is not wired yet`);
+  };
+  const router = createRouter({ store, hosts, agents, operations, clusters, fleet, history, lab, runAction });
+  fleet.start();
+  return {
+    router,
+    close: async () => {
+      await operations.close();
+      fleet.stop();
+      await agents.close();
+      hosts.close();
+      store.close();
+      folder.release();
+    },
+  };
+}
+
+async function openAgent(hosts: Hosts, target: AgentTarget, signal: AbortSignal) {
+  const connection = await hosts.connection(target.hostId, signal);
+  // `agentCommand` quotes nothing because it holds nothing but checked versions.
+  return connection.channel(target.command as ShellCommand, { signal });
 }

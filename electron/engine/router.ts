@@ -1,1 +1,154 @@
-export type EngineRouter = Record<string, unknown>;
+/** The contract, implemented: each call is one line into the engine, and each failure leaves it as a `Failure`. */
+import { implement, ORPCError } from '@orpc/server';
+import { contract } from '../contract/contract.ts';
+import type { Action, Operation } from '../contract/model.ts';
+import type { Agents } from './agents/agents.ts';
+import { checkHost } from './fleet/check-host.ts';
+import type { Hosts } from './fleet/hosts.ts';
+import type { LiveFleet } from './fleet/live-fleet.ts';
+import { consequenceOf } from './fleet/plan/consequence.ts';
+import type { FleetStore } from './fleet/store.ts';
+import { watchTimeline } from './fleet/timeline.ts';
+import { FailureError, failureOf } from './operations/failure.ts';
+import type { Operations } from './operations/operations.ts';
+import type { Clusters } from './provision/clusters.ts';
+import type { LabFleet } from './provision/lab-fleet.ts';
+import type { History } from './telemetry/history.ts';
+import { clusterSeries } from './telemetry/series.ts';
+
+export interface RouterParts {
+  readonly store: FleetStore;
+  readonly hosts: Hosts;
+  readonly agents: Agents;
+  readonly operations: Operations;
+  readonly clusters: Clusters;
+  readonly fleet: LiveFleet;
+  readonly history: History;
+  readonly lab: LabFleet;
+  /** Judges the action again and starts it. Throws FailureError `refused`. */
+  readonly runAction: (action: Action) => Operation;
+}
+
+export type EngineRouter = ReturnType<typeof createRouter>;
+
+export function createRouter(parts: RouterParts) {
+  const os = failing();
+  return os.router({
+    ...fleetCalls(os, parts),
+    ...clusterCalls(os, parts),
+    ...historyCalls(os, parts),
+    lab: labCalls(os, parts),
+  });
+}
+
+type Os = ReturnType<typeof failing>;
+
+/** The contract's implementer, by which whatever is thrown becomes the contract's `FAILED`. */
+function failing() {
+  return implement(contract).use(async ({ next }) => {
+    try {
+      return await next();
+    } catch (error) {
+      if (error instanceof ORPCError) throw error;
+      const data = failureOf(error);
+      throw new ORPCError('FAILED', { message: data.message, data, defined: true, cause: error });
+    }
+  });
+}
+
+function fleetCalls(os: Os, { fleet, hosts, store }: RouterParts) {
+  return {
+    fleet: {
+      watch: os.fleet.watch.handler(({ signal }) => fleet.watch(signal)),
+      get: os.fleet.get.handler(() => fleet.snapshot()),
+    },
+    hosts: {
+      add: os.hosts.add.handler(async ({ input }) => fleet.hostView((await hosts.add(input)).hostId)),
+      trustKey: os.hosts.trustKey.handler(async ({ input }) => {
+        await hosts.trustKey(input.hostId, input.fingerprint);
+        return fleet.hostView(input.hostId);
+      }),
+      provideSecret: os.hosts.provideSecret.handler(async ({ input }) => {
+        await hosts.provideSecret(input.hostId, input.secret);
+        return fleet.hostView(input.hostId);
+      }),
+      check: os.hosts.check.handler(async ({ input }) => {
+        const items = await checkHost({ hosts, store }, input.hostId);
+        return { host: fleet.hostView(input.hostId), items };
+      }),
+      remove: os.hosts.remove.handler(async ({ input }) => {
+        await hosts.remove(input.hostId);
+        return { removed: true };
+      }),
+    },
+  };
+}
+
+function clusterCalls(os: Os, parts: RouterParts) {
+  const { clusters, fleet, history, store } = parts;
+  return {
+    clusters: {
+      plan: os.clusters.plan.handler(({ input }) => clusters.plan(input)),
+      create: os.clusters.create.handler(async ({ input }) => {
+        const { operation, clusterId } = await clusters.create(input);
+        return { operationId: operation.operationId, clusterId };
+      }),
+      resume: os.clusters.resume.handler(({ input }) => started(clusters.resume(input.clusterId))),
+      access: os.clusters.access.handler(({ input }) => clusters.access(input.clusterId)),
+      series: os.clusters.series.handler(({ input, signal }) => {
+        const members = store.listMembers(clusters.get(input.clusterId).clusterId);
+        return clusterSeries({
+          ...input,
+          history,
+          nodeIds: members.map((member) => member.nodeId),
+          hostIds: [...new Set(members.map((member) => member.hostId))],
+          signal,
+        });
+      }),
+    },
+    actions: {
+      preview: os.actions.preview.handler(({ input }) => consequenceOf(fleet.situation(input.clusterId), input)),
+      run: os.actions.run.handler(({ input }) => started(parts.runAction(input))),
+    },
+    nodes: {
+      log: os.nodes.log.handler(({ input }) => {
+        const member = store.getMember(input.nodeId);
+        if (member) return parts.agents.call(member.hostId, 'logTail', input);
+        throw new FailureError({
+          kind: 'notFound',
+          message: `There is no node ${input.nodeId}.`,
+          nextStep: 'List the nodes again; its cluster may have been destroyed.',
+        });
+      }),
+    },
+  };
+}
+
+function historyCalls(os: Os, { operations, store }: RouterParts) {
+  return {
+    operations: {
+      get: os.operations.get.handler(({ input }) => operations.get(input.operationId)),
+      watch: os.operations.watch.handler(({ input, signal }) => {
+        operations.get(input.operationId);
+        return operations.watch(input.operationId, signal);
+      }),
+    },
+    events: {
+      list: os.events.list.handler(({ input }) => store.listEvents(input)),
+      watch: os.events.watch.handler(({ input, signal }) => watchTimeline(store, { ...input, signal })),
+    },
+  };
+}
+
+function labCalls(os: Os, { lab }: RouterParts) {
+  return {
+    status: os.lab.status.handler(() => lab.status()),
+    tryIt: os.lab.tryIt.handler(({ input }) => started(lab.tryIt(input.nodes))),
+    up: os.lab.up.handler(({ input }) => started(lab.up(input.hosts))),
+    down: os.lab.down.handler(() => started(lab.down())),
+  };
+}
+
+function started(operation: Operation): { operationId: string } {
+  return { operationId: operation.operationId };
+}

@@ -115,6 +115,17 @@ export class Hosts {
     }
   }
 
+  /** Takes over another address, port, user or way to log in, and connects there. Throws FailureError `notFound`. */
+  async move(hostId: string, address: HostAddress): Promise<void> {
+    const host = this.get(hostId);
+    this.#live.get(hostId)?.unsubscribe();
+    this.#pool.remove(this.#bareTarget(host));
+    const moved = { ...host, ...address };
+    this.#options.store.putHost(moved);
+    this.#observe(moved);
+    await this.#tryGather(hostId);
+  }
+
   /** Trusts the key that the host offered last, if `fingerprint` is that key's. Throws FailureError `noOfferedKey`, SshError. */
   async trustKey(hostId: string, fingerprint: string): Promise<HostView> {
     const state = this.#pool.known(await this.#targetOf(this.get(hostId))).state;

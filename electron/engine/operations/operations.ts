@@ -37,6 +37,8 @@ export interface OperationRun {
   readonly operationId: string;
   /** Aborts when the operation is cancelled or the engine closes. */
   readonly signal: AbortSignal;
+  /** The cluster that it is about, where that shows only on the way. */
+  concerns(clusterId: string): void;
   /** Adds steps as `pending`, so that the operator sees what is to come. Known ones stay. */
   announce(steps: readonly StepName[]): void;
   /** Runs one step. What it throws is recorded as the step's failure and thrown on as a FailureError. */
@@ -112,6 +114,10 @@ export class Operations {
     return {
       operationId: operation.operationId,
       signal,
+      concerns: (clusterId) => {
+        operation.clusterId = clusterId;
+        this.#changed(operation);
+      },
       announce: (steps) => {
         for (const name of steps) this.#stepOf(operation, name);
         this.#changed(operation);

@@ -15,17 +15,11 @@ import { FailureError, failureOf } from '../operations/failure.ts';
 import type { OperationRun, Operations } from '../operations/operations.ts';
 import { ConcurrencyLimit } from '../ssh/concurrency-limit.ts';
 import { destroySteps, HostDestruction } from './apply/destroy-host.ts';
-import { freeLabPorts } from './apply/free-ports.ts';
 import { HostProvisioning, hostSteps, type ProvisionParts, stepName } from './apply/provision-host.ts';
 import { endpointOf, verifyServing, waitForQuorum } from './apply/serving.ts';
 import { type AccessFiles, ClusterKeys } from './cluster-keys.ts';
-import {
-  type ClusterPlanInput,
-  DEFAULT_CLIENT_PORT,
-  DEFAULT_PEER_PORT,
-  type PlannedHost,
-  planCluster,
-} from './plan/cluster-plan.ts';
+import { type ClusterPlanInput, type PlannedHost, planCluster } from './plan/cluster-plan.ts';
+import { plannedHost } from './planned-host.ts';
 
 const HOSTS_AT_ONCE = 8;
 const HEARTBEAT_MS = 50;
@@ -90,7 +84,7 @@ export class Clusters {
     // What cannot be reached shows in the host's reachability, and the plan refuses it with that reason.
     await Promise.allSettled([...new Set(request.hostIds)].map((hostId) => hosts.gather(hostId)));
     const planned: PlannedHost[] = [];
-    for (const hostId of request.hostIds) planned.push(await this.#plannedHost(hostId, request));
+    for (const hostId of request.hostIds) planned.push(await plannedHost(this.#options, hostId, request));
     return {
       name: request.name,
       hosts: planned,
@@ -99,44 +93,6 @@ export class Clusters {
       runtimeVersion: resources.runtimeVersion,
       releaseVersion: resources.nodeBundleVersion,
     };
-  }
-
-  /** A host as plans and checks see it, with what was gathered last. */
-  async #plannedHost(
-    hostId: string,
-    ports: { peerPort: number | null; clientPort: number | null },
-  ): Promise<PlannedHost> {
-    const { hosts } = this.#options;
-    const host = hosts.get(hostId);
-    const gathered = hosts.gathered(hostId);
-    const memberPorts = this.memberPortsAt(host);
-    const free = await this.#portsFor(host, new Set(memberPorts.map((one) => one.port)));
-    return {
-      view: hosts.view(hostId),
-      place: host.place,
-      homeWritable: gathered?.homeWritable ?? null,
-      homeNoexec: gathered?.homeNoexec ?? null,
-      listeners: gathered?.listeners ?? [],
-      memberPorts,
-      peerPort: ports.peerPort ?? free.peerPort,
-      clientPort: ports.clientPort ?? free.clientPort,
-    };
-  }
-
-  async #portsFor(host: StoredHost, taken: ReadonlySet<number>): Promise<{ peerPort: number; clientPort: number }> {
-    const usual = { peerPort: DEFAULT_PEER_PORT, clientPort: DEFAULT_CLIENT_PORT };
-    return host.origin === 'lab' ? freeLabPorts(host.address, taken).catch(() => usual) : usual;
-  }
-
-  /** Ports that members of any cluster have at this host's address. */
-  memberPortsAt(host: { address: string }): { port: number; cluster: string }[] {
-    const { store } = this.#options;
-    return store.listClusters().flatMap((cluster) =>
-      store
-        .listMembers(cluster.clusterId)
-        .filter((member) => member.address === host.address)
-        .flatMap((member) => [member.peerPort, member.clientPort].map((port) => ({ port, cluster: cluster.name }))),
-    );
   }
 
   /** Throws FailureError `refused` with every reason; else writes down what is wanted and starts. */

@@ -76,9 +76,9 @@ export class HostDestruction {
 
   async #stop(): Promise<StepResult> {
     const { cluster, member, host } = this.#task;
-    if (this.#seen?.node !== 'folder') return { state: 'unchanged', detail: 'it is not there' };
+    const isRunning = this.#seen?.isRunning === true;
     if (!this.#hasAgent) {
-      if (!this.#seen.isRunning) return { state: 'unchanged', detail: 'it never ran' };
+      if (!isRunning) return { state: 'unchanged', detail: 'it never ran' };
       throw this.#failure({
         kind: 'cannotStop',
         message: `${member.name} runs, but the program that could stop it was removed from the host.`,
@@ -88,17 +88,21 @@ export class HostDestruction {
     const { agents } = this.#parts;
     agents.attach({ hostId: host.hostId, host: host.name, command: agentCommand(cluster) });
     await agentReady(agents, host, this.#run.signal);
-    await agents.call(host.hostId, 'stop', { nodeId: member.nodeId });
-    return { state: this.#seen.isRunning ? 'succeeded' : 'unchanged', detail: null };
+    const hasConfig = this.#seen?.config != null;
+    if (hasConfig) await agents.call(host.hostId, 'stop', { nodeId: member.nodeId });
+    return { state: isRunning ? 'succeeded' : 'unchanged', detail: isRunning ? null : 'it does not run' };
   }
 
   async #removeData(): Promise<StepResult> {
     const { member, host } = this.#task;
-    if (this.#seen?.node !== 'folder') return { state: 'unchanged', detail: 'it is not there' };
-    if (this.#hasAgent)
+    const isThere = this.#seen?.node === 'folder';
+    // The agent also clears what an interrupted removal left. A folder that has no configuration yet is none to it.
+    if (this.#hasAgent && (!isThere || this.#seen?.config != null))
       await this.#parts.agents.call(host.hostId, 'remove', { nodeId: member.nodeId, confirmNodeId: member.nodeId });
-    else await this.#script(removeNodeFolderScript(member.nodeId));
-    return { state: 'succeeded', detail: `~/.synod/nodes/${member.nodeId}` };
+    else if (isThere) await this.#script(removeNodeFolderScript(member.nodeId));
+    return isThere
+      ? { state: 'succeeded', detail: `~/.synod/nodes/${member.nodeId}` }
+      : { state: 'unchanged', detail: 'it is not there' };
   }
 
   async #removePrograms(): Promise<StepResult> {

@@ -1,0 +1,214 @@
+/**
+ * The fleet as it is now: what is asked for (the store) put together with what is seen (agents, connections). It keeps an
+ * agent on every host that carries a node, takes in what the agents say, and once a second writes history and lets time
+ * decide what time decides.
+ */
+import type { Logger } from 'pino';
+import type { FleetSnapshot } from '../../contract/contract.ts';
+import type { HostView } from '../../contract/model.ts';
+import { agentCommand, type Agents } from '../agents/agents.ts';
+import type { FaultLedger } from '../faults/ledger.ts';
+import { FailureError } from '../operations/failure.ts';
+import { latest } from '../operations/latest.ts';
+import type { Operations } from '../operations/operations.ts';
+import type { History } from '../telemetry/history.ts';
+import type { Observations } from '../telemetry/observations.ts';
+import type { Hosts } from './hosts.ts';
+import { pictureOf } from './plan/picture.ts';
+import type { Situation } from './plan/situation.ts';
+import { clusterView, type HostObservation, hostView } from './plan/views.ts';
+import type { StoredCluster } from './records.ts';
+import type { FleetStore } from './store.ts';
+
+const SECOND_MS = 1000;
+const SNAPSHOT_INTERVAL_MS = 500;
+const ENDED_OPERATIONS_SHOWN = 20;
+
+export interface LiveFleetOptions {
+  readonly store: FleetStore;
+  readonly hosts: Hosts;
+  readonly agents: Agents;
+  readonly operations: Operations;
+  readonly observations: Observations;
+  readonly history: History;
+  readonly ledger: FaultLedger;
+  readonly engineVersion: string;
+  readonly log: Logger;
+  readonly clock: () => number;
+}
+
+export class LiveFleet {
+  readonly #options: LiveFleetOptions;
+  readonly #listeners = new Set<() => void>();
+  /** By cluster: the leader and ballot that were agreed on last, and since when. */
+  readonly #leaders = new Map<string, { claim: string; sinceUnixMs: number }>();
+  readonly #knownMembers = new Map<string, readonly string[]>();
+  readonly #stops: (() => void)[] = [];
+
+  constructor(options: LiveFleetOptions) {
+    this.#options = options;
+  }
+
+  /** Connects to the hosts that carry nodes and begins to watch. */
+  start(): void {
+    const { store, hosts, agents, operations, observations, ledger } = this.#options;
+    const changed = () => this.#changed();
+    this.#noticeMembers();
+    this.#stops.push(
+      store.onChange(() => {
+        this.#noticeMembers();
+        changed();
+      }),
+      hosts.onChange(changed),
+      operations.onChange(changed),
+      agents.listen({
+        onSample: (received) => {
+          observations.take(received);
+          ledger.observe(received);
+          changed();
+        },
+        onNodeEvents: () => undefined,
+        onState: changed,
+      }),
+    );
+    const second = setInterval(() => this.#everySecond(), SECOND_MS);
+    this.#stops.push(() => clearInterval(second));
+    for (const host of store.listHosts()) this.#attach(host.hostId);
+  }
+
+  stop(): void {
+    for (const stop of this.#stops.splice(0)) stop();
+  }
+
+  #attach(hostId: string): void {
+    const { store, agents } = this.#options;
+    const clusters = store.listMembersOnHost(hostId).flatMap((member) => store.getCluster(member.clusterId) ?? []);
+    // The newest release knows the older ones' nodes, too.
+    const newest = clusters.toSorted((a, b) => b.createdAtUnixMs - a.createdAtUnixMs)[0];
+    const host = store.getHost(hostId);
+    if (newest && host) agents.attach({ hostId, host: host.name, command: agentCommand(newest) });
+  }
+
+  /** Forgets what was seen of nodes that are no longer asked for. */
+  #noticeMembers(): void {
+    const { store, ledger, observations } = this.#options;
+    const before = new Map(this.#knownMembers);
+    this.#knownMembers.clear();
+    for (const { clusterId } of store.listClusters())
+      this.#knownMembers.set(
+        clusterId,
+        store.listMembers(clusterId).map((member) => member.nodeId),
+      );
+    const now = new Set([...this.#knownMembers.values()].flat());
+    for (const [clusterId, nodeIds] of before) {
+      for (const nodeId of nodeIds) if (!now.has(nodeId)) observations.forgetNode(nodeId);
+      if (this.#knownMembers.has(clusterId)) continue;
+      this.#leaders.delete(clusterId);
+      ledger.forgetCluster(clusterId);
+    }
+  }
+
+  #everySecond(): void {
+    const { store, history, ledger, observations, log, clock } = this.#options;
+    try {
+      ledger.tick();
+      const hosts = new Map<string, HostObservation>();
+      for (const { hostId } of store.listHosts()) {
+        const seen = observations.host(hostId);
+        if (seen) hosts.set(hostId, seen);
+      }
+      const situations = store.listClusters().map((cluster) => this.#situationOf(cluster));
+      history.record(clock(), { situations, hosts });
+    } catch (error) {
+      // One bad second must not end the watch; the next one is tried again.
+      log.error({ err: error }, 'second not recorded');
+    }
+    this.#changed();
+  }
+
+  /** Throws FailureError `notFound`. */
+  situation(clusterId: string): Situation {
+    const cluster = this.#options.store.getCluster(clusterId);
+    if (cluster) return this.#situationOf(cluster);
+    throw new FailureError({
+      kind: 'notFound',
+      message: `There is no cluster ${clusterId}.`,
+      nextStep: 'List the clusters again; it may have been destroyed.',
+    });
+  }
+
+  #situationOf(cluster: StoredCluster): Situation {
+    const { store, agents, observations, ledger, clock } = this.#options;
+    const members = store.listMembers(cluster.clusterId);
+    const situation: Situation = {
+      nowUnixMs: clock(),
+      cluster,
+      members,
+      hosts: new Map(
+        members.map(({ hostId }) => [
+          hostId,
+          {
+            name: store.getHost(hostId)?.name ?? hostId,
+            agentConnected: agents.stateOf(hostId)?.kind === 'ready',
+          },
+        ]),
+      ),
+      observations: observations.nodes,
+      faults: ledger.list(cluster.clusterId),
+      leaderSinceUnixMs: null,
+    };
+    return { ...situation, leaderSinceUnixMs: this.#leaderSince(situation) };
+  }
+
+  #leaderSince(situation: Situation): number | null {
+    const { leader } = pictureOf(situation);
+    const { clusterId } = situation.cluster;
+    if (leader === null) return null;
+    const claim = `${leader.memberSlot}/${leader.ballot}`;
+    const known = this.#leaders.get(clusterId);
+    if (known?.claim === claim) return known.sinceUnixMs;
+    this.#leaders.set(clusterId, { claim, sinceUnixMs: situation.nowUnixMs });
+    return situation.nowUnixMs;
+  }
+
+  hostView(hostId: string): HostView {
+    const { hosts, observations, agents, clock } = this.#options;
+    const view = hosts.view(hostId);
+    return hostView({
+      nowUnixMs: clock(),
+      host: hosts.get(hostId),
+      reachability: view.reachability,
+      observation: observations.host(hostId),
+      clockOffsetMs: agents.clockOffsetMs(hostId) ?? view.clockOffsetMs,
+      nodeIds: view.nodeIds,
+    });
+  }
+
+  snapshot(): FleetSnapshot {
+    const { store, operations, engineVersion, clock } = this.#options;
+    return {
+      atUnixMs: clock(),
+      engineVersion,
+      hosts: store.listHosts().map((host) => this.hostView(host.hostId)),
+      clusters: store.listClusters().map((cluster) => clusterView(this.#situationOf(cluster))),
+      operations: operations.recent(ENDED_OPERATIONS_SHOWN),
+    };
+  }
+
+  /** Now and after changes, at most twice a second. */
+  watch(signal?: AbortSignal): AsyncGenerator<FleetSnapshot, void, void> {
+    return latest({
+      read: () => this.snapshot(),
+      subscribe: (onChange) => {
+        this.#listeners.add(onChange);
+        return () => this.#listeners.delete(onChange);
+      },
+      minIntervalMs: SNAPSHOT_INTERVAL_MS,
+      signal,
+    });
+  }
+
+  #changed(): void {
+    for (const listener of this.#listeners) listener();
+  }
+}
