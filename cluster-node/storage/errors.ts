@@ -1,0 +1,21 @@
+/** Why a node's data folder cannot be used. Each says what to do next, because an operator reads it in the node's log. */
+
+/** Something on disk does not check and was synced once: to go on without it could break promises. */
+export class DataDamagedError extends Error {
+  override readonly name = 'DataDamagedError';
+}
+
+/** The folder belongs to another node or cluster, or is not what the configuration says. */
+export class DataMismatchError extends Error {
+  override readonly name = 'DataMismatchError';
+}
+
+/** Another process has the folder open. */
+export class DataLockedError extends Error {
+  override readonly name = 'DataLockedError';
+}
+
+export function isNoSpace(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException | null)?.code;
+  return code === 'ENOSPC' || code === 'EDQUOT';
+}

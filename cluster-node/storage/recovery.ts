@@ -1,0 +1,113 @@
+/**
+ * Reads the log at start. Only a torn tail may be dropped: records at the end of the last segment that no later record calls
+ * synced, so that nothing was ever answered on their strength. Anything else that does not check refuses to start.
+ */
+import { readdir, readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import type { DurableRecord } from '../paxos/interface.ts';
+import { DataDamagedError } from './errors.ts';
+import { syncFolder } from './files.ts';
+import { decodeHeader, decodePayload, paddedBytes, RECORD_ALIGNMENT, RECORD_HEADER_BYTES } from './record.ts';
+import { decodeSegmentHeader, firstNumberOf, openForWriting, SEGMENT_HEADER_BYTES, type Segment } from './segment.ts';
+
+export interface ScannedLog {
+  readonly segments: Segment[];
+  /** Number of the next record and where it goes in the last segment. */
+  readonly nextNumber: number;
+  readonly nextOffset: number;
+  /** Bytes of a torn tail that were cleared; 0 after a clean stop. */
+  readonly droppedBytes: number;
+}
+
+type OnRecord = (record: DurableRecord, place: { readonly segment: number; readonly offset: number }) => void;
+
+/** Gives every record in order to `onRecord`. Throws DataDamagedError naming file, offset and record number. */
+export async function scanLog(logDir: string, onRecord: OnRecord): Promise<ScannedLog> {
+  const numbers = (await readdir(logDir)).map(firstNumberOf).filter((number) => number !== null);
+  numbers.sort((left, right) => left - right);
+  const segments: Segment[] = [];
+  let nextNumber = 1;
+  let nextOffset = SEGMENT_HEADER_BYTES;
+  let droppedBytes = 0;
+  for (const [ordinal, firstNumber] of numbers.entries()) {
+    const path = join(logDir, `${String(firstNumber).padStart(16, '0')}.log`);
+    const file = await readFile(path);
+    const header = decodeSegmentHeader(file);
+    if (header === null || header.firstNumber !== firstNumber)
+      throw damaged(path, 0, firstNumber, 'the header of the segment does not check');
+    if (firstNumber !== nextNumber)
+      throw damaged(segments.at(-1)?.path ?? path, nextOffset, nextNumber, `${basename(path)} goes on after it`);
+    const segment: Segment = { path, ...header, sizeBytes: file.length };
+    const end = scanSegment(file, segment, (record, offset) => onRecord(record, { segment: ordinal, offset }));
+    const isLast = ordinal === numbers.length - 1;
+    const tail = isLast ? tornTail(file, segment, end) : 0;
+    if (tail > 0) await clear(segment, end.offset, tail);
+    droppedBytes += tail;
+    segments.push(segment);
+    nextNumber = end.nextNumber;
+    nextOffset = end.offset;
+  }
+  return { segments, nextNumber, nextOffset, droppedBytes };
+}
+
+interface SegmentEnd {
+  /** Offset of the first byte after the last intact record. */
+  readonly offset: number;
+  readonly nextNumber: number;
+}
+
+function scanSegment(
+  file: Buffer,
+  segment: Segment,
+  onRecord: (record: DurableRecord, offset: number) => void,
+): SegmentEnd {
+  let offset = SEGMENT_HEADER_BYTES;
+  let nextNumber = segment.firstNumber;
+  for (;;) {
+    const header = decodeHeader(file, offset, segment.salt);
+    if (header === null || header.number !== nextNumber) break;
+    const payloadAt = offset + RECORD_HEADER_BYTES;
+    const record = decodePayload(header, file.subarray(payloadAt, payloadAt + header.payloadBytes));
+    if (record === null) break;
+    onRecord(record, offset);
+    offset += paddedBytes(header.payloadBytes);
+    nextNumber += 1;
+  }
+  return { offset, nextNumber };
+}
+
+/** How many bytes after `end` hold something, all of it never synced. Throws when a later record says otherwise. */
+function tornTail(file: Buffer, segment: Segment, end: SegmentEnd): number {
+  for (let at = end.offset; at + RECORD_HEADER_BYTES <= file.length; at += RECORD_ALIGNMENT) {
+    const header = decodeHeader(file, at, segment.salt);
+    if (header !== null && header.syncedUpTo >= end.nextNumber)
+      throw damaged(
+        segment.path,
+        end.offset,
+        end.nextNumber,
+        `record ${header.number} after it says that it was synced`,
+      );
+  }
+  let last = file.length;
+  while (last > end.offset && file[last - 1] === 0) last -= 1;
+  return last - end.offset;
+}
+
+/** Zeros the torn tail, so that no later scan can mistake its remains for records. */
+async function clear(segment: Segment, offset: number, length: number): Promise<void> {
+  const handle = await openForWriting(segment);
+  try {
+    await handle.write(Buffer.alloc(length), 0, length, offset);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await syncFolder(join(segment.path, '..'));
+}
+
+function damaged(path: string, offset: number, record: number, reason: string): DataDamagedError {
+  return new DataDamagedError(
+    `${basename(path)}, offset ${offset}: record ${record} is damaged: ${reason}. The node stays down so that it ` +
+      'breaks no promise; replace it, the other nodes have its data.',
+  );
+}

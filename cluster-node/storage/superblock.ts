@@ -1,0 +1,82 @@
+/**
+ * Whose log this is: written once, at the node's first start, and never changed. Four equal copies, one per 4 KiB block, so
+ * that one bad sector cannot make the node forget who it is; two must agree.
+ */
+import { readFile } from 'node:fs/promises';
+import { crc32 } from 'node:zlib';
+import { z } from 'zod';
+import { DataDamagedError, DataMismatchError } from './errors.ts';
+import { writeFileDurably } from './files.ts';
+
+const COPIES = 4;
+const COPY_BYTES = 4096;
+const HEADER_BYTES = 8;
+export const STORAGE_FORMAT = 1;
+
+const superblockSchema = z.object({
+  formatVersion: z.literal(STORAGE_FORMAT),
+  clusterId: z.string(),
+  nodeId: z.string(),
+  memberSlot: z.number().int().min(1),
+  /** Names this disk: drawn at the first start. A node with an emptied disk is another acceptor. */
+  incarnation: z.string().regex(/^[0-9a-f]{16}$/),
+  createdAtUnixMs: z.number(),
+});
+export type Superblock = z.infer<typeof superblockSchema>;
+
+export async function writeSuperblock(path: string, superblock: Superblock): Promise<void> {
+  const text = Buffer.from(JSON.stringify(superblock));
+  const copy = Buffer.alloc(COPY_BYTES);
+  copy.writeUInt32LE(text.length, 0);
+  copy.writeUInt32LE(crc32(text), 4);
+  text.copy(copy, HEADER_BYTES);
+  await writeFileDurably(path, Buffer.concat(Array.from({ length: COPIES }, () => copy)));
+}
+
+/** null when there is none. Throws DataDamagedError when no two copies agree. */
+export async function readSuperblock(path: string): Promise<Superblock | null> {
+  const file = await readFile(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return null;
+    throw error;
+  });
+  if (file === null) return null;
+  const seen = new Map<string, number>();
+  for (let index = 0; index < COPIES; index++) {
+    const text = readCopy(file.subarray(index * COPY_BYTES, (index + 1) * COPY_BYTES));
+    if (text === null) continue;
+    const count = (seen.get(text) ?? 0) + 1;
+    seen.set(text, count);
+    if (count === 2) return parse(path, text);
+  }
+  throw new DataDamagedError(
+    `${path}: fewer than two of the four copies agree; this node must not vote from this disk. Replace the node.`,
+  );
+}
+
+/** Throws DataMismatchError when the folder is another's. */
+export function checkIdentity(
+  path: string,
+  found: Superblock,
+  wanted: Pick<Superblock, 'clusterId' | 'nodeId' | 'memberSlot'>,
+): void {
+  for (const field of ['clusterId', 'nodeId', 'memberSlot'] as const)
+    if (found[field] !== wanted[field])
+      throw new DataMismatchError(
+        `${path}: ${field} is ${found[field]} on disk but ${wanted[field]} in the configuration; correct dataDir or ${field}`,
+      );
+}
+
+function readCopy(copy: Buffer): string | null {
+  if (copy.length < COPY_BYTES) return null;
+  const length = copy.readUInt32LE(0);
+  if (length === 0 || length > COPY_BYTES - HEADER_BYTES) return null;
+  const text = copy.subarray(HEADER_BYTES, HEADER_BYTES + length);
+  return crc32(text) === copy.readUInt32LE(4) ? text.toString('utf8') : null;
+}
+
+function parse(path: string, text: string): Superblock {
+  const parsed = superblockSchema.safeParse(JSON.parse(text));
+  if (!parsed.success)
+    throw new DataMismatchError(`${path} was written by another version of Synod: ${parsed.error.message}`);
+  return parsed.data;
+}
