@@ -1,0 +1,122 @@
+/**
+ * The admin API: line-delimited JSON on a unix socket that only the node's own user can open (the folder is 0700, the socket
+ * 0600). Calls and their schemas are contract/admin.ts; every line is parsed before anything is done with it.
+ */
+import { chmodSync, mkdirSync, rmSync } from 'node:fs';
+import { createServer, type Socket } from 'node:net';
+import { dirname } from 'node:path';
+import { z } from 'zod';
+import {
+  type AdminCall,
+  type AdminParams,
+  type AdminReply,
+  type AdminResult,
+  adminCalls,
+  adminRequestSchema,
+  type CallError,
+} from '../contract/admin.ts';
+
+const MAX_LINE_BYTES = 1 << 20;
+
+export type AdminHandlers = {
+  readonly [C in AdminCall]: (params: AdminParams<C>) => AdminResult<C> | Promise<AdminResult<C>>;
+};
+
+/** Thrown by a handler: the caller's mistake or an expected failure, told as it is. */
+export class AdminCallError extends Error {
+  override readonly name = 'AdminCallError';
+  readonly callError: CallError;
+  constructor(callError: CallError) {
+    super(callError.message);
+    this.callError = callError;
+  }
+}
+
+export interface AdminServer {
+  /** Takes the path over: whoever calls this holds the lock of the data folder, so a socket that is there is a dead one's. */
+  listen(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export function createAdminServer(options: {
+  readonly socketPath: string;
+  readonly handlers: AdminHandlers;
+  readonly onFailure: (call: string, error: unknown) => void;
+}): AdminServer {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => undefined).on('close', () => sockets.delete(socket));
+    readLines(socket, (line) => void answer(options, line).then((reply) => socket.write(`${JSON.stringify(reply)}\n`)));
+  });
+  return {
+    listen: () => {
+      mkdirSync(dirname(options.socketPath), { recursive: true, mode: 0o700 });
+      rmSync(options.socketPath, { force: true });
+      return new Promise((resolve, reject) => {
+        server.once('error', reject);
+        const umask = process.umask(0o177);
+        server.listen(options.socketPath, () => {
+          server.off('error', reject);
+          chmodSync(options.socketPath, 0o600);
+          resolve();
+        });
+        process.umask(umask);
+      });
+    },
+    close: () => {
+      for (const socket of sockets) socket.destroy();
+      return new Promise((resolve) => server.close(() => resolve()));
+    },
+  };
+}
+
+function readLines(socket: Socket, onLine: (line: string) => void): void {
+  let kept = '';
+  socket.setEncoding('utf8');
+  socket.on('data', (chunk: string) => {
+    const lines = (kept + chunk).split('\n');
+    kept = lines.pop() ?? '';
+    if (kept.length > MAX_LINE_BYTES || lines.some((line) => line.length > MAX_LINE_BYTES)) {
+      socket.destroy();
+      return;
+    }
+    for (const line of lines) if (line.trim() !== '') onLine(line);
+  });
+}
+
+async function answer(
+  { handlers, onFailure }: { handlers: AdminHandlers; onFailure: (call: string, error: unknown) => void },
+  line: string,
+): Promise<AdminReply> {
+  const request = adminRequestSchema.safeParse(parseJson(line));
+  if (!request.success) return failed(0, 'badRequest', 'the line is no request: {"id", "call", "params"}');
+  const { id, call, params } = request.data;
+  if (!isAdminCall(call)) return failed(id, 'badRequest', `there is no call ${JSON.stringify(call.slice(0, 40))}`);
+  const parsed = adminCalls[call].params.safeParse(params);
+  if (!parsed.success) return failed(id, 'badRequest', `${call}: ${z.prettifyError(parsed.error)}`);
+  try {
+    const result = await (handlers[call] as (params: unknown) => unknown)(parsed.data);
+    return { id, ok: true, result };
+  } catch (error) {
+    if (error instanceof AdminCallError) return { id, ok: false, error: error.callError };
+    onFailure(call, error);
+    return failed(id, 'failed', `${call} failed: ${(error as Error).message}`);
+  }
+}
+
+function isAdminCall(call: string): call is AdminCall {
+  return Object.hasOwn(adminCalls, call);
+}
+
+function failed(id: number, kind: CallError['kind'], message: string): AdminReply {
+  return { id, ok: false, error: { kind, message } };
+}
+
+function parseJson(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}

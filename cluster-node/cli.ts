@@ -1,0 +1,53 @@
+/**
+ * `synod-node`: everything that runs on a host, in one program. `run` is the node; `agent` serves one SSH session; `supervise`
+ * keeps a node running where no service manager does; `version` says which release this is.
+ */
+import { parseArgs } from 'node:util';
+import { runAgent } from './agent/agent.ts';
+import { nodeExitCodes } from './contract/exit-codes.ts';
+import { runNode } from './runtime/run-node.ts';
+import { VERSION } from './runtime/version.ts';
+import { runSupervisor } from './supervisor/supervise.ts';
+
+const USAGE = `usage: synod-node run --config FILE
+       synod-node agent
+       synod-node supervise --node-dir DIR
+       synod-node version`;
+
+async function main(argv: readonly string[]): Promise<number> {
+  const [command, ...rest] = argv;
+  switch (command) {
+    case 'run':
+      return run(rest);
+    case 'agent':
+      return runAgent(rest);
+    case 'supervise':
+      return runSupervisor(rest);
+    case 'version':
+    case '--version':
+      console.log(VERSION);
+      return nodeExitCodes.stopped;
+    default:
+      console.error(USAGE);
+      return nodeExitCodes.badConfig;
+  }
+}
+
+function run(argv: readonly string[]): Promise<number> | number {
+  try {
+    const { values } = parseArgs({ args: [...argv], options: { config: { type: 'string' } } });
+    if (values.config !== undefined) return runNode(values.config);
+    console.error(`synod-node run: --config FILE is missing\n${USAGE}`);
+  } catch (error) {
+    console.error(`synod-node run: ${(error as Error).message}\n${USAGE}`);
+  }
+  return nodeExitCodes.badConfig;
+}
+
+main(process.argv.slice(2)).then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    console.error('synod-node:', error);
+    process.exit(nodeExitCodes.crashed);
+  },
+);

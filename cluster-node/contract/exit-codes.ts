@@ -1,0 +1,20 @@
+/** Exit codes of `synod-node run`, so that whoever restarts it can tell what helps and what does not. */
+export const nodeExitCodes = {
+  /** Stopped on request. */
+  stopped: 0,
+  /** A failed assertion or any other bug: safe to start again. */
+  crashed: 1,
+  /** Wrong use or a configuration that does not parse: starting again does not help. */
+  badConfig: 2,
+  /** A port or address cannot be had. */
+  portUnavailable: 3,
+  /** Another process uses the data folder. */
+  dataLocked: 4,
+  /** The data folder is damaged or another node's: starting again does not help. */
+  dataRefused: 5,
+  /** A write or sync of the log failed: start again once, so that the log is read and checked afresh. */
+  diskFailed: 6,
+  /** No space for the first segment of the log. */
+  diskFull: 7,
+} as const;
+export type NodeExitCode = (typeof nodeExitCodes)[keyof typeof nodeExitCodes];

@@ -1,0 +1,177 @@
+/**
+ * Runs the pure core: gives it the inputs of one event-loop turn together, and obeys its effects. A message that vows
+ * something waits here until what it vows is on disk.
+ */
+import { crc32 } from 'node:zlib';
+import type { MemberSlot, Slot } from '../contract/ballot.ts';
+import type { Entry, PeerMessage, RequestId } from '../contract/peer.ts';
+import type { Applied } from '../machine/machine.ts';
+import type { CoreEvent, CoreStatus, Effect, Input } from '../paxos/interface.ts';
+import type { AppendedRecord } from '../storage/log-writer.ts';
+
+/** The core as the loop needs it; PaxosCore is one. */
+export interface Core {
+  step(input: Input, nowMs: number): Effect[];
+  status(nowMs: number): CoreStatus;
+}
+
+export interface CoreSurroundings {
+  /** Monotonic milliseconds. */
+  readonly nowMs: () => number;
+  readonly log: {
+    append(records: readonly AppendedRecord[]): void;
+    flush(): void;
+    readEntries(fromSlot: Slot, maxBytes: number): Promise<Entry[]>;
+  };
+  readonly apply: (slot: Slot, value: Uint8Array) => Applied | null;
+  readonly send: (to: MemberSlot, message: PeerMessage) => void;
+  readonly onApplied: (applied: Applied) => void;
+  /** Everything up to this slot has been executed. */
+  readonly onAppliedUpTo: (slot: Slot) => void;
+  readonly onReadReady: (request: RequestId, readSlot: Slot) => void;
+  readonly onRefused: (request: RequestId, reason: 'busy' | 'noLeader') => void;
+  readonly onEvent: (event: CoreEvent) => void;
+  readonly onLogUnreadable: (error: unknown) => void;
+}
+
+/** Knowledge that may be lost waits this long for a record that must be written. */
+const LAZY_FLUSH_MS = 200;
+
+interface HeldMessage {
+  readonly to: MemberSlot;
+  readonly message: PeerMessage;
+  readonly afterDurable: number;
+}
+
+export class CoreLoop {
+  readonly #core: Core;
+  readonly #around: CoreSurroundings;
+  #inputs: Input[] = [];
+  #isDrainDue = false;
+  #durableUpTo = 0;
+  #held: HeldMessage[] = [];
+  #records: AppendedRecord[] = [];
+  #mustFlush = false;
+  #lazyFlush: NodeJS.Timeout | null = null;
+  #isStopped = false;
+
+  constructor(core: Core, surroundings: CoreSurroundings) {
+    this.#core = core;
+    this.#around = surroundings;
+  }
+
+  /** Taken with everything else of this turn. */
+  submit(input: Input): void {
+    if (this.#isStopped) return;
+    this.#inputs.push(input);
+    if (this.#isDrainDue) return;
+    this.#isDrainDue = true;
+    setImmediate(() => {
+      this.#isDrainDue = false;
+      this.#drain();
+    });
+  }
+
+  status(): CoreStatus {
+    return this.#core.status(this.#around.nowMs());
+  }
+
+  /** Takes no input any more; what was held back is not sent. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#inputs = [];
+    this.#held = [];
+    if (this.#lazyFlush) clearTimeout(this.#lazyFlush);
+  }
+
+  #drain(): void {
+    // Obeying an effect may add inputs (what was applied); they belong to this turn too.
+    for (let at = 0; at < this.#inputs.length && !this.#isStopped; at++) {
+      const input = this.#inputs[at] as Input;
+      if (input.kind === 'durable') this.#release(input.upTo);
+      this.#obeyAll(this.#core.step(input, this.#around.nowMs()));
+    }
+    this.#inputs = [];
+    if (this.#isStopped) return;
+    this.#write();
+  }
+
+  #obeyAll(effects: readonly Effect[]): void {
+    let appliedUpTo: Slot = 0;
+    for (const effect of effects) {
+      if (effect.kind === 'deliver') {
+        this.#apply(effect.entry);
+        appliedUpTo = effect.entry.slot;
+      } else this.#obey(effect);
+    }
+    if (appliedUpTo === 0) return;
+    this.#inputs.push({ kind: 'applied', upTo: appliedUpTo });
+    this.#around.onAppliedUpTo(appliedUpTo);
+  }
+
+  #obey(effect: Exclude<Effect, { kind: 'deliver' }>): void {
+    switch (effect.kind) {
+      case 'send':
+        if (effect.afterDurable <= this.#durableUpTo) return this.#around.send(effect.to, effect.message);
+        this.#held.push(effect);
+        this.#mustFlush = true;
+        return;
+      case 'persist':
+        this.#records.push({ sequence: effect.sequence, record: effect.record });
+        if (effect.record.kind !== 'decided') this.#mustFlush = true;
+        return;
+      case 'readReady':
+        return this.#around.onReadReady(effect.request, effect.readSlot);
+      case 'refuse':
+        return this.#around.onRefused(effect.request, effect.reason);
+      case 'readLog':
+        return this.#readLog(effect);
+      case 'event':
+        return this.#around.onEvent(effect.event);
+    }
+  }
+
+  /** A value that changed since it was proposed must never reach the machine: the throw ends the process. */
+  #apply({ slot, value, digest }: Entry): void {
+    if (crc32(value) !== digest)
+      throw new Error(`the value of slot ${slot} does not match its digest; memory is damaged`);
+    const applied = this.#around.apply(slot, value);
+    if (applied) this.#around.onApplied(applied);
+  }
+
+  #release(durableUpTo: number): void {
+    this.#durableUpTo = Math.max(this.#durableUpTo, durableUpTo);
+    const held = this.#held;
+    this.#held = [];
+    for (const message of held) {
+      if (message.afterDurable <= this.#durableUpTo) this.#around.send(message.to, message.message);
+      else this.#held.push(message);
+    }
+  }
+
+  #write(): void {
+    if (this.#records.length > 0) {
+      this.#around.log.append(this.#records);
+      this.#records = [];
+      if (!this.#mustFlush) this.#lazyFlush ??= setTimeout(() => this.#flush(), LAZY_FLUSH_MS);
+    }
+    if (this.#mustFlush) this.#flush();
+  }
+
+  #flush(): void {
+    if (this.#lazyFlush) clearTimeout(this.#lazyFlush);
+    this.#lazyFlush = null;
+    this.#mustFlush = false;
+    this.#around.log.flush();
+  }
+
+  #readLog({ to, fromSlot, maxBytes }: Extract<Effect, { kind: 'readLog' }>): void {
+    this.#around.log.readEntries(fromSlot, maxBytes).then(
+      (entries) => this.submit({ kind: 'logRead', to, fromSlot, entries }),
+      (error: unknown) => {
+        this.#around.onLogUnreadable(error);
+        this.submit({ kind: 'logRead', to, fromSlot, entries: [] });
+      },
+    );
+  }
+}

@@ -1,0 +1,62 @@
+/** `synod-node run`: the process around a node. It ends by SIGTERM, or because going on would not be safe. */
+import { pino, type Logger } from 'pino';
+import { type NodeExitCode, nodeExitCodes } from '../contract/exit-codes.ts';
+import { startNode } from '../node.ts';
+import { DataDamagedError, DataLockedError, DataMismatchError, isNoSpace } from '../storage/errors.ts';
+import { ListenError } from './listen.ts';
+import { ConfigError, type LoadedConfig, loadConfig } from './load-config.ts';
+import { VERSION } from './version.ts';
+
+/** Resolves with the exit code when the node was asked to stop. Where it cannot go on, it ends the process itself. */
+export async function runNode(configPath: string): Promise<number> {
+  process.umask(0o077);
+  const logger = createLogger();
+  let loaded: LoadedConfig;
+  try {
+    loaded = loadConfig(configPath);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    logger.fatal(error.message);
+    return nodeExitCodes.badConfig;
+  }
+  const { config, self } = loaded;
+  const nodeLogger = logger.child({ nodeId: config.nodeId, node: self.name });
+  const end = (code: NodeExitCode, error: unknown, message: string): never => {
+    nodeLogger.fatal({ err: error, exitCode: code }, message);
+    process.exit(code);
+  };
+  process.on('uncaughtException', (error) => end(nodeExitCodes.crashed, error, 'a bug: the node stops to be safe'));
+  const stopAsked = new Promise<string>((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve(signal));
+  });
+  process.on('SIGHUP', () => undefined);
+  try {
+    nodeLogger.info({ version: VERSION, pid: process.pid, cluster: config.clusterName }, 'starting');
+    const node = await startNode(loaded, {
+      logger: nodeLogger,
+      onDiskFailed: (error) =>
+        end(nodeExitCodes.diskFailed, error, `writing the log in ${loaded.dataDir} failed; what is on disk is unknown`),
+    });
+    const signal = await stopAsked;
+    nodeLogger.info({ signal }, 'stopping');
+    await node.stop();
+    nodeLogger.info('stopped');
+    return nodeExitCodes.stopped;
+  } catch (error) {
+    return end(exitCodeOf(error), error, `the node cannot start: ${(error as Error).message}`);
+  }
+}
+
+function exitCodeOf(error: unknown): NodeExitCode {
+  if (error instanceof ListenError) return nodeExitCodes.portUnavailable;
+  if (error instanceof DataLockedError) return nodeExitCodes.dataLocked;
+  if (error instanceof DataDamagedError || error instanceof DataMismatchError) return nodeExitCodes.dataRefused;
+  return isNoSpace(error) ? nodeExitCodes.diskFull : nodeExitCodes.crashed;
+}
+
+/** One JSON object a line on standard output, which the service manager keeps. */
+function createLogger(): Logger {
+  const destination = pino.destination({ fd: 1, sync: true });
+  destination.on('error', () => undefined);
+  return pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination);
+}
