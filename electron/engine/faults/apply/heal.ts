@@ -3,7 +3,8 @@
  * asked stays `unknown` until its own deadline has passed for certain. What was cut is heard again at the end, or the
  * operation says who is not.
  */
-import type { Link } from '../../../../cluster-node/contract/fault.ts';
+import type { ActiveFault, Link } from '../../../../cluster-node/contract/fault.ts';
+import { AgentError } from '../../agents/agent-error.ts';
 import { CutLinks } from '../../fleet/plan/links.ts';
 import { pictureOf } from '../../fleet/plan/picture.ts';
 import { holdingFaults, type MemberDesired, type Situation } from '../../fleet/plan/situation.ts';
@@ -37,8 +38,7 @@ export async function healEverything(port: FaultPort, run: OperationRun, at: { c
     nodes: situation.members,
     known,
     faultIds: async (node) => {
-      const { faults } = await port.agents.call(node.hostId, 'listFaults', { nodeId: node.nodeId });
-      port.ledger.noteHeld(node.nodeId, faults);
+      const faults = await faultsOn(port, node);
       return faults.map((fault) => fault.faultId);
     },
   });
@@ -96,15 +96,29 @@ function placeOf(situation: Situation, node: MemberDesired) {
 export async function healOn(port: FaultPort, at: { faultId: string; node: MemberDesired }): Promise<void> {
   const { nodeId, hostId } = at.node;
   try {
-    await port.agents.call(hostId, 'healFault', { nodeId, faultId: at.faultId });
-    const { faults } = await port.agents.call(hostId, 'listFaults', { nodeId });
-    port.ledger.noteHeld(nodeId, faults);
+    await port.agents.call(hostId, 'healFault', { nodeId, faultId: at.faultId }).catch(unlessNotRunning);
+    const faults = await faultsOn(port, at.node);
     if (!faults.some((fault) => fault.faultId === at.faultId))
       port.ledger.note(at.faultId, { nodeId, state: 'healed' });
   } catch (error) {
     port.ledger.note(at.faultId, { nodeId, state: 'unknown', failure: failureOf(error) });
     throw error;
   }
+}
+
+/** What a node holds now; nothing when it does not run, since a lease ends with its process. Throws AgentError. */
+async function faultsOn(port: FaultPort, node: MemberDesired): Promise<ActiveFault[]> {
+  const { nodeId, hostId } = node;
+  const { faults } = (await port.agents.call(hostId, 'listFaults', { nodeId }).catch(unlessNotRunning)) ?? {
+    faults: [],
+  };
+  port.ledger.noteHeld(nodeId, faults);
+  return faults;
+}
+
+function unlessNotRunning(error: unknown): undefined {
+  if (error instanceof AgentError && error.kind === 'notRunning') return undefined;
+  throw error;
 }
 
 /** Waits until what was cut is heard again on both ends, as far as both run; says in a sentence what came of it. */

@@ -1,0 +1,111 @@
+/**
+ * Everything an operator can do to a cluster, in one place: its consequence is told, told again at the moment of execution,
+ * refused with the reason or begun as an operation that is followed to its end.
+ */
+import type { Action, Consequence, Operation } from '../../contract/model.ts';
+import type { FaultPort } from '../faults/apply/fault-port.ts';
+import { healEverything, healFault } from '../faults/apply/heal.ts';
+import { injectPartition } from '../faults/apply/inject.ts';
+import { newId } from '../fleet/ids.ts';
+import { consequenceOf } from '../fleet/plan/consequence.ts';
+import type { Situation } from '../fleet/plan/situation.ts';
+import { FailureError } from '../operations/failure.ts';
+import type { OperationBody, Operations, OperationSpec } from '../operations/operations.ts';
+import { runFailover } from './failover.ts';
+import type { NodePort } from './node-port.ts';
+import { runServiceAction } from './service-operations.ts';
+
+export interface ActionsOptions {
+  readonly operations: Operations;
+  readonly nodes: NodePort;
+  readonly faults: FaultPort;
+  /** Begins the destruction of a cluster: the work of provisioning. */
+  readonly destroyCluster: (clusterId: string) => Operation;
+}
+
+export class Actions {
+  readonly #options: ActionsOptions;
+
+  constructor(options: ActionsOptions) {
+    this.#options = options;
+  }
+
+  /** Throws FailureError `notFound`. */
+  preview(action: Action): Consequence {
+    return consequenceOf(this.#options.faults.situation(action.clusterId), action);
+  }
+
+  /** Throws FailureError `refused` with the reasons, or `notFound`. */
+  run(action: Action): Operation {
+    const situation = this.#options.faults.situation(action.clusterId);
+    const { refusals } = consequenceOf(situation, action);
+    if (refusals.length > 0)
+      throw new FailureError({
+        kind: 'refused',
+        message: refusals.join(' '),
+        nextStep: 'Nothing was changed. Look at what the cluster says now and choose again.',
+      });
+    if (action.kind === 'clusterDestroy') return this.#options.destroyCluster(action.clusterId);
+    const nodeId = 'nodeId' in action ? action.nodeId : action.kind === 'failover' ? action.target : null;
+    const spec = {
+      kind: operationKind(action),
+      title: titleOf(situation, action),
+      clusterId: action.clusterId,
+      nodeId,
+    };
+    return this.#options.operations.begin(spec, this.#bodyOf(action));
+  }
+
+  #bodyOf(action: Exclude<Action, { kind: 'clusterDestroy' }>): OperationBody {
+    const { nodes, faults } = this.#options;
+    switch (action.kind) {
+      case 'nodeStart':
+      case 'nodeStop':
+      case 'nodeRestart':
+      case 'nodeKill':
+        return (run) => runServiceAction(nodes, run, action);
+      case 'failover':
+        return (run) => runFailover(nodes, run, action);
+      case 'partition':
+        return (run) => injectPartition(faults, run, { ...action, faultId: newId('f') });
+      case 'heal':
+        return (run) => healFault(faults, run, action);
+      case 'healAll':
+        return (run) => healEverything(faults, run, action);
+    }
+  }
+}
+
+function operationKind(action: Exclude<Action, { kind: 'clusterDestroy' }>): OperationSpec['kind'] {
+  switch (action.kind) {
+    case 'partition':
+      return 'faultInject';
+    case 'heal':
+    case 'healAll':
+      return 'faultHeal';
+    default:
+      return action.kind;
+  }
+}
+
+function titleOf(situation: Situation, action: Exclude<Action, { kind: 'clusterDestroy' }>): string {
+  const nameOf = (nodeId: string) => situation.members.find((member) => member.nodeId === nodeId)?.name ?? nodeId;
+  switch (action.kind) {
+    case 'nodeStart':
+      return `Start ${nameOf(action.nodeId)}`;
+    case 'nodeStop':
+      return `Stop ${nameOf(action.nodeId)}`;
+    case 'nodeRestart':
+      return `Restart ${nameOf(action.nodeId)}`;
+    case 'nodeKill':
+      return `Kill ${nameOf(action.nodeId)}`;
+    case 'failover':
+      return `Move leadership to ${nameOf(action.target)}`;
+    case 'partition':
+      return `Cut ${action.links.length} ${action.links.length === 1 ? 'link' : 'links'}`;
+    case 'heal':
+      return `Heal ${situation.faults.find((fault) => fault.faultId === action.faultId)?.title ?? action.faultId}`;
+    case 'healAll':
+      return 'Heal everything';
+  }
+}
