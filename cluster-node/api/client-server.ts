@@ -26,6 +26,8 @@ export interface ClientServer {
 
 /** As etcd: 1.5 MiB for a request and half a MiB for what surrounds it; seven seconds and no more for a call. */
 const limits: GrpcLimits = { maxMessageBytes: 2 * 1024 * 1024, maxTimeoutMs: 7000 };
+/** Of one connection, for requests and answers not yet sent; past it new calls are reset with ENHANCE_YOUR_CALM. */
+const MAX_SESSION_MEMORY_MB = 256;
 const http2Settings = { maxConcurrentStreams: 4096, initialWindowSize: 1 << 20 };
 
 export function createClientServer(port: NodePort, tls: ClientTls | null): ClientServer {
@@ -41,8 +43,9 @@ export function createClientServer(port: NodePort, tls: ClientTls | null): Clien
         minVersion: 'TLSv1.2',
         ALPNProtocols: ['h2'],
         settings: http2Settings,
+        maxSessionMemory: MAX_SESSION_MEMORY_MB,
       })
-    : http2.createServer({ settings: http2Settings });
+    : http2.createServer({ settings: http2Settings, maxSessionMemory: MAX_SESSION_MEMORY_MB });
   const sessions = new Set<http2.ServerHttp2Session>();
   server.on('connection', (socket) => socket.setNoDelay(true));
   server.on('session', (session) => {

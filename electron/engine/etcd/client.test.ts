@@ -41,6 +41,15 @@ test('writes, reads back and pages through a prefix at one revision', async () =
   expect((await etcd.memberList()).members.map((member) => member.name)).toEqual(['node-1', 'node-2']);
 });
 
+test('many large values at once pass over one connection', async () => {
+  const { port } = await serve(new SingleMachinePort());
+  const etcd = client(port, 10_000);
+  const value = new Uint8Array(1 << 20).fill(1);
+  await Promise.all(Array.from({ length: 24 }, (_, at) => etcd.put(`large/${at}`, value)));
+  const all = await etcd.range({ key: Buffer.from('large/'), rangeEnd: Buffer.from('large0') });
+  expect(all.kvs.map((pair) => pair.value.length)).toEqual(Array<number>(24).fill(1 << 20));
+});
+
 test('a request that the node refuses is refused', async () => {
   const { port } = await serve(new SingleMachinePort());
   await expect(client(port).put('', 'x')).rejects.toMatchObject({ kind: 'refused', code: 3 });

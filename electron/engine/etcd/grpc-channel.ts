@@ -23,6 +23,7 @@ export interface EtcdTimeouts {
 }
 
 const PREFIX_BYTES = 5;
+const MAX_SESSION_MEMORY_MB = 256;
 
 /** One session with what tells a slow server from a lost one. */
 interface Connection {
@@ -96,6 +97,8 @@ export class GrpcChannel {
         clearTimeout(timer);
         if (status?.['grpc-status'] === '0') resolve(unframed(chunks));
         else if (status) reject(errorOfStatus(status, this.#endpoint.endpoint));
+        else if (stream.rstCode === http2.constants.NGHTTP2_REFUSED_STREAM)
+          reject(this.#error('unavailable', 'the node takes no more calls on this connection'));
         else reject(this.#error('timeout', 'the connection was lost before the answer', failure));
       });
     });
@@ -104,7 +107,10 @@ export class GrpcChannel {
   #connect(): Connection {
     const current = this.#connection;
     if (current && !current.session.closed && !current.session.destroyed) return current;
-    const session = http2.connect(this.#endpoint.endpoint, this.#endpoint.tls ?? {});
+    const session = http2.connect(this.#endpoint.endpoint, {
+      ...this.#endpoint.tls,
+      maxSessionMemory: MAX_SESSION_MEMORY_MB,
+    });
     const ready = this.#ready(session);
     // A call may be gone before it fails.
     ready.catch(() => {});
