@@ -11,9 +11,11 @@ import { Agents } from './agents/agents.ts';
 import { FaultLedger } from './faults/ledger.ts';
 import { Hosts } from './fleet/hosts.ts';
 import { LiveFleet } from './fleet/live-fleet.ts';
+import { pictureOf } from './fleet/plan/picture.ts';
 import { openStateFolder, type StateFolder } from './fleet/state-folder.ts';
 import { FleetStore } from './fleet/store.ts';
 import { labLayout } from './lab/lab-state.ts';
+import { Actions } from './nodes/actions.ts';
 import { Operations } from './operations/operations.ts';
 import { Shipping } from './provision/apply/shipped-files.ts';
 import { Clusters } from './provision/clusters.ts';
@@ -23,7 +25,9 @@ import { createRouter, type EngineRouter } from './router.ts';
 import { memorySecretStore, type SecretStore } from './secrets.ts';
 import type { ShellCommand } from './ssh/shell-command.ts';
 import { History } from './telemetry/history.ts';
+import { LeaderChanges } from './telemetry/leader-changes.ts';
 import { Observations } from './telemetry/observations.ts';
+import { Timeline } from './telemetry/timeline.ts';
 
 export type { EngineResources };
 
@@ -74,6 +78,8 @@ function compose(options: EngineOptions, folder: StateFolder, clock: () => numbe
   const observations = new Observations();
   const history = new History();
   const ledger = new FaultLedger({ store, agents, log, clock });
+  const leaders = new LeaderChanges(clock);
+  const timeline = new Timeline({ store, leaders, clock });
   const clustersDir = folder.file('clusters');
   const shipping = new Shipping();
   const clusters = new Clusters({ store, operations, hosts, agents, shipping, resources, clustersDir, log, clock });
@@ -87,15 +93,20 @@ function compose(options: EngineOptions, folder: StateFolder, clock: () => numbe
     observations,
     history,
     ledger,
+    leaders,
+    timeline,
     engineVersion,
     log,
     clock,
   });
-  const runAction: Parameters<typeof createRouter>[0]['runAction'] = (action) => {
-    if (action.kind === 'clusterDestroy') return clusters.destroy(action.clusterId, action.confirmName);
-    throw new Error(`${action.kind} is not wired yet`);
-  };
-  const router = createRouter({ store, hosts, agents, operations, clusters, fleet, history, lab, runAction });
+  const situation = (clusterId: string) => fleet.situation(clusterId);
+  const actions = new Actions({
+    operations,
+    faults: { agents, ledger, observations, clock, situation },
+    nodes: { agents, observations, leaders, clock, picture: (clusterId) => pictureOf(situation(clusterId)) },
+    destroyCluster: ({ clusterId, confirmName }) => clusters.destroy(clusterId, confirmName),
+  });
+  const router = createRouter({ store, hosts, agents, operations, clusters, fleet, history, lab, actions });
   fleet.start();
   return {
     router,

@@ -1,14 +1,14 @@
 /** The contract, implemented: each call is one line into the engine, and each failure leaves it as a `Failure`. */
 import { implement, ORPCError } from '@orpc/server';
 import { contract } from '../contract/contract.ts';
-import type { Action, Operation } from '../contract/model.ts';
+import type { Operation } from '../contract/model.ts';
 import type { Agents } from './agents/agents.ts';
 import { checkHost } from './fleet/check-host.ts';
 import type { Hosts } from './fleet/hosts.ts';
 import type { LiveFleet } from './fleet/live-fleet.ts';
-import { consequenceOf } from './fleet/plan/consequence.ts';
 import type { FleetStore } from './fleet/store.ts';
 import { watchTimeline } from './fleet/timeline.ts';
+import type { Actions } from './nodes/actions.ts';
 import { FailureError, failureOf } from './operations/failure.ts';
 import type { Operations } from './operations/operations.ts';
 import type { Clusters } from './provision/clusters.ts';
@@ -25,8 +25,7 @@ export interface RouterParts {
   readonly fleet: LiveFleet;
   readonly history: History;
   readonly lab: LabFleet;
-  /** Judges the action again and starts it. Throws FailureError `refused`. */
-  readonly runAction: (action: Action) => Operation;
+  readonly actions: Actions;
 }
 
 export type EngineRouter = ReturnType<typeof createRouter>;
@@ -107,8 +106,8 @@ function clusterCalls(os: Os, parts: RouterParts) {
       }),
     },
     actions: {
-      preview: os.actions.preview.handler(({ input }) => consequenceOf(fleet.situation(input.clusterId), input)),
-      run: os.actions.run.handler(({ input }) => started(parts.runAction(input))),
+      preview: os.actions.preview.handler(({ input }) => parts.actions.preview(input)),
+      run: os.actions.run.handler(({ input }) => started(parts.actions.run(input))),
     },
     nodes: {
       log: os.nodes.log.handler(({ input }) => {

@@ -12,7 +12,9 @@ import { FailureError } from '../operations/failure.ts';
 import { latest } from '../operations/latest.ts';
 import type { Operations } from '../operations/operations.ts';
 import type { History } from '../telemetry/history.ts';
+import type { LeaderChanges } from '../telemetry/leader-changes.ts';
 import type { Observations } from '../telemetry/observations.ts';
+import type { Timeline } from '../telemetry/timeline.ts';
 import type { Hosts } from './hosts.ts';
 import { pictureOf } from './plan/picture.ts';
 import type { Situation } from './plan/situation.ts';
@@ -32,6 +34,8 @@ export interface LiveFleetOptions {
   readonly observations: Observations;
   readonly history: History;
   readonly ledger: FaultLedger;
+  readonly leaders: LeaderChanges;
+  readonly timeline: Timeline;
   readonly engineVersion: string;
   readonly log: Logger;
   readonly clock: () => number;
@@ -51,7 +55,7 @@ export class LiveFleet {
 
   /** Connects to the hosts that carry nodes and begins to watch. */
   start(): void {
-    const { store, hosts, agents, operations, observations, ledger } = this.#options;
+    const { store, hosts, agents, operations, observations, ledger, timeline } = this.#options;
     const changed = () => this.#changed();
     this.#noticeMembers();
     this.#stops.push(
@@ -60,15 +64,21 @@ export class LiveFleet {
         changed();
       }),
       hosts.onChange(changed),
-      operations.onChange(changed),
+      operations.onChange((operation) => {
+        timeline.takeOperation(operation);
+        changed();
+      }),
       agents.listen({
         onSample: (received) => {
           observations.take(received);
           ledger.observe(received);
           changed();
         },
-        onNodeEvents: () => undefined,
-        onState: changed,
+        onNodeEvents: (received) => timeline.takeNodeEvents(received),
+        onState: (hostId, state) => {
+          timeline.takeAgentState(hostId, state);
+          changed();
+        },
       }),
     );
     const second = setInterval(() => this.#everySecond(), SECOND_MS);
@@ -91,7 +101,7 @@ export class LiveFleet {
 
   /** Forgets what was seen of nodes that are no longer asked for. */
   #noticeMembers(): void {
-    const { store, ledger, observations } = this.#options;
+    const { store, ledger, leaders, observations } = this.#options;
     const before = new Map(this.#knownMembers);
     this.#knownMembers.clear();
     for (const { clusterId } of store.listClusters())
@@ -104,14 +114,16 @@ export class LiveFleet {
       for (const nodeId of nodeIds) if (!now.has(nodeId)) observations.forgetNode(nodeId);
       if (this.#knownMembers.has(clusterId)) continue;
       this.#leaders.delete(clusterId);
+      leaders.forget(clusterId);
       ledger.forgetCluster(clusterId);
     }
   }
 
   #everySecond(): void {
-    const { store, history, ledger, observations, log, clock } = this.#options;
+    const { store, history, ledger, timeline, observations, log, clock } = this.#options;
     try {
       ledger.tick();
+      timeline.tick();
       const hosts = new Map<string, HostObservation>();
       for (const { hostId } of store.listHosts()) {
         const seen = observations.host(hostId);
@@ -164,6 +176,8 @@ export class LiveFleet {
     const { leader } = pictureOf(situation);
     const { clusterId } = situation.cluster;
     if (leader === null) return null;
+    const told = this.#options.leaders.sinceUnixMs(clusterId, leader.ballot);
+    if (told !== null) return told;
     const claim = `${leader.memberSlot}/${leader.ballot}`;
     const known = this.#leaders.get(clusterId);
     if (known?.claim === claim) return known.sinceUnixMs;

@@ -20,7 +20,7 @@ export interface ActionsOptions {
   readonly nodes: NodePort;
   readonly faults: FaultPort;
   /** Begins the destruction of a cluster: the work of provisioning. */
-  readonly destroyCluster: (clusterId: string) => Operation;
+  readonly destroyCluster: (action: Extract<Action, { kind: 'clusterDestroy' }>) => Operation;
 }
 
 export class Actions {
@@ -45,7 +45,7 @@ export class Actions {
         message: refusals.join(' '),
         nextStep: 'Nothing was changed. Look at what the cluster says now and choose again.',
       });
-    if (action.kind === 'clusterDestroy') return this.#options.destroyCluster(action.clusterId);
+    if (action.kind === 'clusterDestroy') return this.#options.destroyCluster(action);
     const nodeId = 'nodeId' in action ? action.nodeId : action.kind === 'failover' ? action.target : null;
     const spec = {
       kind: operationKind(action),
