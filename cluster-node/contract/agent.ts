@@ -59,8 +59,10 @@ export const agentMessageSchema = z.discriminatedUnion('kind', [
     hostname: z.string(),
     pid: z.number().int(),
   }),
-  z.object({ kind: z.literal('reply'), id: z.number().int(), ok: z.literal(true), result: z.unknown() }),
-  z.object({ kind: z.literal('reply'), id: z.number().int(), ok: z.literal(false), error: callErrorSchema }),
+  z.discriminatedUnion('ok', [
+    z.object({ kind: z.literal('reply'), id: z.number().int(), ok: z.literal(true), result: z.unknown() }),
+    z.object({ kind: z.literal('reply'), id: z.number().int(), ok: z.literal(false), error: callErrorSchema }),
+  ]),
   z.object({ kind: z.literal('sample'), sample: sampleSchema }),
   z.object({ kind: z.literal('nodeEvents'), nodeId: z.string(), boot: z.number(), events: z.array(nodeEventSchema) }),
 ]);

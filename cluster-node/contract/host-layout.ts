@@ -26,5 +26,8 @@ export const nodeLayout = {
   runDir: 'run',
   adminSocket: 'run/admin.sock',
   supervisorSocket: 'run/supervisor.sock',
+  /** Which processes these are: pid, start time, boot. */
   supervisorPid: 'run/supervisor.json',
+  nodePid: 'run/node.json',
+  supervisorLock: 'run/supervisor.lock',
 } as const;
