@@ -1,0 +1,90 @@
+/**
+ * Once per interval: host, service and node figures in one sample, and the nodes' new events. Rounds never overlap: one that
+ * takes long makes the next one late. A node that does not answer in time has no figures in this round, never old ones.
+ */
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Sample } from '../contract/sample.ts';
+import { singleFlight, within } from './bounded.ts';
+import { askNode, stateOfFound } from './calls.ts';
+import { HostSampler } from './host/host-sampler.ts';
+import { type FoundFolder, listNodeFolders, type NodeFolder } from './node-folders.ts';
+import type { Outbox } from './outbox.ts';
+
+const NODE_TIMEOUT_MS = 700;
+const FOLDERS_TIMEOUT_MS = 300;
+
+/** How far a node's events have been sent. */
+interface EventCursor {
+  readonly boot: number | null;
+  readonly afterSequence: number;
+}
+
+export interface SamplerOptions {
+  readonly home: string;
+  readonly intervalMs: number;
+  readonly outbox: Outbox;
+  /** For people, on standard error. */
+  readonly log: (message: string) => void;
+}
+
+export class Sampler {
+  readonly #options: SamplerOptions;
+  readonly #host = new HostSampler();
+  readonly #listFolders: () => Promise<FoundFolder[]>;
+  #folders: FoundFolder[] = [];
+  readonly #cursors = new Map<string, EventCursor>();
+
+  constructor(options: SamplerOptions) {
+    this.#options = options;
+    this.#listFolders = singleFlight(() => listNodeFolders(options.home));
+  }
+
+  /** Runs until aborted. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { intervalMs, outbox, log } = this.#options;
+    let dueMs = performance.now();
+    while (!signal.aborted) {
+      if (outbox.congested) {
+        outbox.countDropped();
+      } else {
+        const dropped = outbox.takeDropped();
+        if (dropped > 0) log(`the channel was not drained: dropped ${dropped} samples or batches of events`);
+        await this.#round().catch((error) => log(`a sample could not be taken: ${String(error)}`));
+      }
+      dueMs = Math.max(dueMs + intervalMs, performance.now());
+      await pause(dueMs - performance.now(), undefined, { signal }).catch(() => {});
+    }
+  }
+
+  async #round(): Promise<void> {
+    this.#folders = await within(this.#listFolders(), FOLDERS_TIMEOUT_MS, this.#folders);
+    const capturedAtUnixMs = Date.now();
+    const usable = this.#folders.flatMap(({ folder }) => (folder ? [folder] : []));
+    const [host, nodes] = await Promise.all([
+      this.#host.sample(usable.map(({ dataDir }) => dataDir)),
+      Promise.all(this.#folders.map((found) => sampleNode(found))),
+      ...usable.map((folder) => this.#pushEvents(folder)),
+    ]);
+    this.#options.outbox.offer({ kind: 'sample', sample: { capturedAtUnixMs, host, nodes } });
+  }
+
+  async #pushEvents(folder: NodeFolder): Promise<void> {
+    const { nodeId } = folder;
+    const params = this.#cursors.get(nodeId) ?? { boot: null, afterSequence: 0 };
+    const news = await askNode(folder, { call: 'events', params, timeoutMs: NODE_TIMEOUT_MS }).catch(() => null);
+    const last = news?.events.at(-1);
+    if (!news || !last) return;
+    // Dropped events are asked for again in the next round.
+    if (!this.#options.outbox.offer({ kind: 'nodeEvents', nodeId, ...news })) return;
+    this.#cursors.set(nodeId, { boot: news.boot, afterSequence: last.sequence });
+  }
+}
+
+async function sampleNode(found: FoundFolder): Promise<Sample['nodes'][number]> {
+  const { folder } = found;
+  const [service, node] = await Promise.all([
+    stateOfFound(found),
+    folder && askNode(folder, { call: 'sample', params: {}, timeoutMs: NODE_TIMEOUT_MS }).catch(() => null),
+  ]);
+  return { service, node: node?.nodeId === found.nodeId ? node : null };
+}
