@@ -34,7 +34,7 @@ export class Candidacy {
   progressAtMs: number;
   #ownRecord: number;
   #reports = new Map<MemberSlot, Report>();
-  #binding = new Map<Slot, Entry>();
+  #reported = new Map<Slot, Entry>();
   #parts: Parts;
 
   /** The promise to oneself has just been given to the disk. */
@@ -92,15 +92,12 @@ export class Candidacy {
 
   /** What must be proposed again: for each slot above the decided ones the binding value, a no-op where nobody has one. */
   proposals(): Entry[] {
-    const { log, rules } = this.#parts;
+    const { log } = this.#parts;
     let upTo = log.acceptedUpTo;
-    for (const slot of this.#binding.keys()) upTo = Math.max(upTo, slot);
+    for (const slot of this.#reported.keys()) upTo = Math.max(upTo, slot);
     const entries: Entry[] = [];
     for (let slot = log.decidedUpTo + 1; slot <= upTo; slot++) {
-      const own = log.get(slot);
-      const reported = this.#binding.get(slot);
-      const bound = own === undefined ? reported : reported === undefined ? own : rules.binding(own, reported);
-      const { value, digest } = bound ?? NO_OP;
+      const { value, digest } = this.#bound(slot) ?? NO_OP;
       entries.push({ slot, ballot: this.ballot, value, digest });
     }
     return entries;
@@ -112,9 +109,18 @@ export class Candidacy {
       this.#parts.out.event({ kind: 'digestMismatch', from, slot: broken.slot });
       return false;
     }
-    for (const entry of entries)
-      this.#binding.set(entry.slot, this.#parts.rules.binding(this.#binding.get(entry.slot), entry));
+    for (const entry of entries) {
+      const binding = this.#parts.rules.binding(this.#reported.get(entry.slot), entry);
+      if (binding !== undefined) this.#reported.set(entry.slot, binding);
+    }
     return true;
+  }
+
+  /** What the others' reports and this node's own acceptance leave no choice about. */
+  #bound(slot: Slot): Entry | undefined {
+    const own = this.#parts.log.get(slot);
+    const reported = this.#reported.get(slot);
+    return own === undefined ? reported : this.#parts.rules.binding(reported, own);
   }
 }
 

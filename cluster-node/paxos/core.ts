@@ -62,7 +62,7 @@ export class PaxosCore {
     this.#rules = rules;
     this.#quorums = rules.quorums(options.members);
     const quorums = this.#quorums;
-    const log = new ReplicaLog(recovered?.decidedUpTo ?? 0, recovered?.accepted ?? []);
+    const log = new ReplicaLog(recovered?.decidedUpTo ?? 0, recovered?.accepted ?? [], options.memorySlots);
     this.#log = log;
     const peers = new Peers(self, quorums, options.electionTimeoutMs);
     this.#peers = peers;

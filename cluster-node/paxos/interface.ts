@@ -22,6 +22,8 @@ export interface CoreOptions {
   readonly maxUndecidedSlots: number;
   /** Bound in bytes of one accept's, promise page's or catch-up page's values. */
   readonly maxBatchBytes: number;
+  /** Decided and applied slots kept in memory for peers that are a little behind; 4096 when left out. */
+  readonly memorySlots?: number;
 }
 
 /**

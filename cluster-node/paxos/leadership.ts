@@ -33,6 +33,9 @@ interface Follower {
   receivedUpTo: Slot;
   /** When it last advanced or was sent something again. */
   movedAtMs: number;
+  /** What is sent again reaches to `resentUpTo` so far, and the gap to close to `gapUpTo`; 0 before there was one. */
+  resentUpTo: Slot;
+  gapUpTo: Slot;
 }
 
 interface Proposal {
@@ -58,7 +61,13 @@ export class Leadership {
     this.#proposedUpTo = parts.log.decidedUpTo;
     this.recoveredUpTo = parts.log.decidedUpTo + recovered.length;
     for (const peer of parts.peers.all)
-      this.#followers.set(peer.member, { durableUpTo: 0, receivedUpTo: 0, movedAtMs: parts.out.nowMs });
+      this.#followers.set(peer.member, {
+        durableUpTo: 0,
+        receivedUpTo: 0,
+        movedAtMs: parts.out.nowMs,
+        resentUpTo: 0,
+        gapUpTo: 0,
+      });
     parts.acceptor.accept(ballot, []);
     this.#proposeAgain(recovered);
   }
@@ -86,11 +95,14 @@ export class Leadership {
   onAccepted(from: MemberSlot, message: Accepted): void {
     const follower = this.#followers.get(from);
     if (follower === undefined || message.ballot !== this.ballot) return;
-    if (message.durableUpTo > follower.durableUpTo || message.receivedUpTo > follower.receivedUpTo)
-      follower.movedAtMs = this.#parts.out.nowMs;
+    const hasReceivedMore = message.receivedUpTo > follower.receivedUpTo;
+    if (hasReceivedMore || message.durableUpTo > follower.durableUpTo) follower.movedAtMs = this.#parts.out.nowMs;
     follower.durableUpTo = Math.max(follower.durableUpTo, message.durableUpTo);
     follower.receivedUpTo = Math.max(follower.receivedUpTo, message.receivedUpTo);
     this.count();
+    // The page came through: its answer is the clock for the next one, until the gap is closed.
+    if (hasReceivedMore && follower.receivedUpTo >= follower.resentUpTo && follower.receivedUpTo < follower.gapUpTo)
+      this.#resendPage(from, follower);
   }
 
   /** Decides what a quorum has durably accepted; tells the followers at once, with the next batch if there is one. */
@@ -110,19 +122,29 @@ export class Leadership {
       if (only === undefined || only === member) this.#sendAccept(member, []);
   }
 
-  /** Sends again what followers lack, at most one batch each. */
+  /** Begins to send again what followers lack that have not moved for a while. */
   resend(): void {
-    const { out, options, log, peers } = this.#parts;
+    const { out, options, peers } = this.#parts;
     for (const [member, follower] of this.#followers) {
       const peer = peers.get(member);
-      if (follower.receivedUpTo >= this.#proposedUpTo && follower.durableUpTo >= this.#proposedUpTo) continue;
+      if (follower.durableUpTo >= this.#proposedUpTo) continue;
       if (out.nowMs - follower.movedAtMs < RESEND_AFTER_HEARTBEATS * options.heartbeatMs) continue;
       if (peer === undefined || !peers.isHeard(peer, out.nowMs)) continue;
-      follower.movedAtMs = out.nowMs;
-      const fromSlot = Math.max(follower.durableUpTo, log.decidedUpTo) + 1;
-      // Decided slots come by catch-up, which this notice sets off; it also draws a fresh count from the follower.
-      this.#sendAccept(member, log.page({ fromSlot, upToSlot: this.#proposedUpTo, maxBytes: options.maxBatchBytes }));
+      follower.gapUpTo = this.#proposedUpTo;
+      // What it had received but not made durable may have been lost in a crash.
+      follower.receivedUpTo = follower.durableUpTo;
+      this.#resendPage(member, follower);
     }
+  }
+
+  /** Decided slots come by catch-up, which the notice in this message sets off; it also draws a fresh count. */
+  #resendPage(member: MemberSlot, follower: Follower): void {
+    const { out, options, log } = this.#parts;
+    const fromSlot = Math.max(follower.receivedUpTo, log.decidedUpTo) + 1;
+    const entries = log.page({ fromSlot, upToSlot: this.#proposedUpTo, maxBytes: options.maxBatchBytes });
+    follower.movedAtMs = out.nowMs;
+    follower.resentUpTo = entries.at(-1)?.slot ?? this.#proposedUpTo;
+    this.#sendAccept(member, entries);
   }
 
   /** Whether all that was proposed is decided and the member has it on disk. */

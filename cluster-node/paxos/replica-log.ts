@@ -6,7 +6,7 @@
 import type { Slot } from '../contract/ballot.ts';
 import type { Entry } from '../contract/peer.ts';
 
-const WINDOW_SLOTS = 4096;
+const DEFAULT_WINDOW_SLOTS = 4096;
 const WINDOW_BYTES = 16 * 1024 * 1024;
 /** What an entry costs in a page besides its value, so that pages of no-ops end too. */
 const ENTRY_OVERHEAD_BYTES = 32;
@@ -22,8 +22,10 @@ export class ReplicaLog {
   startSlot: Slot;
   #entries = new Map<Slot, Entry>();
   #bytes = 0;
+  #windowSlots: number;
 
-  constructor(decidedUpTo: Slot, accepted: readonly Entry[]) {
+  constructor(decidedUpTo: Slot, accepted: readonly Entry[], windowSlots = DEFAULT_WINDOW_SLOTS) {
+    this.#windowSlots = windowSlots;
     this.decidedUpTo = decidedUpTo;
     this.appliedUpTo = decidedUpTo;
     this.acceptedUpTo = decidedUpTo;
@@ -70,6 +72,6 @@ export class ReplicaLog {
   }
 
   #isOverWindow(): boolean {
-    return this.decidedUpTo - this.startSlot >= WINDOW_SLOTS || this.#bytes > WINDOW_BYTES;
+    return this.decidedUpTo - this.startSlot >= this.#windowSlots || this.#bytes > WINDOW_BYTES;
   }
 }

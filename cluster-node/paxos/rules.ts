@@ -13,8 +13,8 @@ export interface PaxosRules {
   mayPromise(promised: Ballot, ballot: Ballot): boolean;
   /** P1b: "An acceptor can accept a proposal numbered n iff it has not responded to a prepare request having a number greater than n." */
   mayAccept(promised: Ballot, ballot: Ballot): boolean;
-  /** P2c: of two accepted proposals for one slot, the one that binds a new proposer: "the highest-numbered proposal". */
-  binding(known: Entry | undefined, reported: Entry): Entry;
+  /** P2c: of the accepted proposals for one slot, the one that binds a new proposer: "the highest-numbered proposal". */
+  binding(known: Entry | undefined, reported: Entry): Entry | undefined;
 }
 
 export const PAXOS_RULES: PaxosRules = {
