@@ -127,8 +127,10 @@ export class LabFleet {
       user: lab.user,
       auth: { kind: 'key' as const, path: lab.clientKeyPath },
     };
-    if (known) await hosts.move(known.hostId, address);
+    const isSame = known?.port === address.port && known.address === address.address;
+    if (known && !isSame) await hosts.move(known.hostId, address);
     const hostId = known?.hostId ?? (await hosts.add(address, 'lab')).hostId;
+    if (isSame) await hosts.connection(hostId);
     const { reachability } = hosts.view(hostId);
     if (reachability.failure) throw new FailureError(reachability.failure);
     return hosts.get(hostId);
