@@ -16,7 +16,7 @@ import { type KeyText, keyText } from './ordered-keys.ts';
 import { isFromKeyOn, type KeyRange } from './store.ts';
 
 /** Of each of a transaction's lists, nested ones counted in. */
-export const MAX_TXN_OPS = 128;
+const MAX_TXN_OPS = 128;
 /** Of one request that changes something. */
 export const MAX_REQUEST_BYTES = 1.5 * 1024 * 1024;
 

@@ -37,7 +37,7 @@ export class CommandFormatError extends Error {
 }
 
 const FORMAT_VERSION = 1;
-export const ENVELOPE_BYTES = 22;
+const ENVELOPE_BYTES = 22;
 const kinds = ['put', 'deleteRange', 'txn', 'compact'] as const;
 
 /** The bytes to propose. Never empty: an empty value is the log's no-op. */

@@ -67,6 +67,18 @@ export function randomRequest(random: Random, revision: number): AnyRequest {
   }
 }
 
+/** The same request without permission to answer from a node's own state. */
+export function linearizable(asked: AnyRequest): AnyRequest {
+  const strictly = ({ request: op }: pb.RequestOp): pb.RequestOp =>
+    op?.$case === 'requestRange'
+      ? { request: { ...op, value: { ...op.value, serializable: false } } }
+      : { request: op };
+  if (asked.kind === 'range') return { kind: 'range', request: { ...asked.request, serializable: false } };
+  if (asked.kind !== 'txn') return asked;
+  const { compare, success, failure } = asked.request;
+  return { kind: 'txn', request: { compare, success: success.map(strictly), failure: failure.map(strictly) } };
+}
+
 function randomKey(random: Random): Uint8Array {
   return random.chance(0.02) ? nothing : random.pick(keys);
 }
