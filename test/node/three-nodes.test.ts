@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createTestCluster, type TestCluster } from '../fixtures/test-cluster.ts';
+import { createTestCluster, type TestCluster, type TestNode } from '../fixtures/test-cluster.ts';
+import { until } from '../fixtures/until.ts';
+import { missingWrites, Writer } from '../fixtures/writer.ts';
 
 let cluster: TestCluster;
 
@@ -8,6 +10,15 @@ beforeAll(async () => {
   cluster.start();
 });
 afterAll(() => cluster.close());
+
+const others = (node: TestNode) => cluster.nodes.filter((candidate) => candidate !== node);
+const slotOf = (node: TestNode) => node.member.memberSlot;
+
+async function expectNothingLost(writer: Writer): Promise<void> {
+  expect(writer.acknowledged.size).toBeGreaterThan(0);
+  await cluster.level();
+  for (const node of cluster.nodes) expect(await missingWrites(cluster, node, writer.acknowledged)).toEqual([]);
+}
 
 test('three nodes elect a leader and take writes at every node', async () => {
   const leader = await cluster.leader();
@@ -25,4 +36,121 @@ test('three nodes elect a leader and take writes at every node', async () => {
     client.close();
   }
   expect(leader.log).toContain('becameLeader');
+});
+
+test('after kill -9 of the leader another one leads, writes go on, and the killed one catches up', async () => {
+  const leader = await cluster.leader();
+  const survivors = others(leader);
+  const writer = new Writer(cluster, survivors[0] as TestNode, 'kill');
+  await until('first writes', () => writer.acknowledged.size > 20);
+  await leader.kill();
+  const next = await cluster.leader(survivors);
+  expect(next).not.toBe(leader);
+  const before = writer.acknowledged.size;
+  await until('writes under the new leader', () => writer.acknowledged.size > before + 20);
+  const restartedAtMs = performance.now();
+  leader.start();
+  await leader.ready();
+  await until('the killed node to catch up', async () => {
+    const [mine, theirs] = await Promise.all([leader.sample(), next.sample()]);
+    return theirs.appliedUpTo - mine.appliedUpTo < 10;
+  });
+  console.info(`caught up after ${Math.round(performance.now() - restartedAtMs)} ms`);
+  await writer.stop();
+  console.info(`kill -9 of the leader: ${Math.round(writer.longestGapMs)} ms without an acknowledged write`);
+  expect(writer.longestGapMs).toBeLessThan(5000);
+  await expectNothingLost(writer);
+});
+
+test('a node asked to stop hands leadership over first', async () => {
+  const leader = await cluster.leader();
+  const survivors = others(leader);
+  const writer = new Writer(cluster, survivors[0] as TestNode, 'stop');
+  await until('first writes', () => writer.acknowledged.size > 20);
+  leader.signal('SIGTERM');
+  expect(await leader.exited()).toBe(0);
+  await cluster.leader(survivors);
+  const before = writer.acknowledged.size;
+  await until('writes under the new leader', () => writer.acknowledged.size > before + 20);
+  await writer.stop();
+  console.info(`SIGTERM of the leader: ${Math.round(writer.longestGapMs)} ms without an acknowledged write`);
+  expect(writer.longestGapMs).toBeLessThan(2000);
+  leader.start();
+  await leader.ready();
+  await expectNothingLost(writer);
+});
+
+test('leadership moves to the member asked for', async () => {
+  const leader = await cluster.leader();
+  const target = others(leader)[0] as TestNode;
+  const writer = new Writer(cluster, target, 'transfer');
+  await until('first writes', () => writer.acknowledged.size > 20);
+  const answer = await leader.admin('transferLeadership', { target: slotOf(target), timeoutMs: 5000 });
+  expect(answer).toMatchObject({ outcome: 'transferred', believedLeader: slotOf(target) });
+  expect(await cluster.leader()).toBe(target);
+  expect(await leader.admin('transferLeadership', { target: slotOf(target), timeoutMs: 5000 })).toMatchObject({
+    outcome: 'notLeader',
+    believedLeader: slotOf(target),
+  });
+  const before = writer.acknowledged.size;
+  await until('writes under the new leader', () => writer.acknowledged.size > before + 20);
+  await writer.stop();
+  console.info(`transfer: ${Math.round(writer.longestGapMs)} ms without an acknowledged write`);
+  await expectNothingLost(writer);
+});
+
+test('a leader cut off steps down, the majority goes on, and the cut heals by itself', async () => {
+  const leader = await cluster.leader();
+  const majority = others(leader);
+  const writer = new Writer(cluster, majority[0] as TestNode, 'cut');
+  await until('first writes', () => writer.acknowledged.size > 20);
+  const links = majority.flatMap((node) => [
+    { from: slotOf(leader), to: slotOf(node) },
+    { from: slotOf(node), to: slotOf(leader) },
+  ]);
+  const lease = { faultId: 'f-cutcut01', fault: { kind: 'partition' as const, links }, ttlMs: 3000 };
+  // Only the cut-off node drops: it hears and says nothing, which is enough.
+  await leader.admin('injectFault', lease);
+  const next = await cluster.leader(majority);
+  await until('the old leader to step down', async () => (await leader.sample()).role !== 'leader');
+  expect((await leader.sample()).quorumConnected).toBe(false);
+  const before = writer.acknowledged.size;
+  await until('writes in the majority', () => writer.acknowledged.size > before + 20);
+  const client = cluster.client(leader);
+  await expect(client.put('cut-off', 'never', 500)).rejects.toThrow();
+  client.close();
+  const [active] = (await leader.admin('listFaults', {})).faults;
+  expect(active).toMatchObject({ faultId: lease.faultId });
+  expect(active?.droppedMessages).toBeGreaterThan(0);
+  expect((await leader.sample()).peers.every((peer) => peer.connected)).toBe(true);
+
+  await until('the lease to end', async () => (await leader.admin('listFaults', {})).faults.length === 0);
+  await writer.stop();
+  console.info(`cut of the leader: ${Math.round(writer.longestGapMs)} ms without an acknowledged write`);
+  await expectNothingLost(writer);
+  const { events } = await leader.admin('events', { boot: null, afterSequence: 0 });
+  expect(events.map((event) => event.kind)).toEqual(
+    expect.arrayContaining(['faultInjected', 'steppedDown', 'faultEnded', 'leaderChanged']),
+  );
+  expect((await next.sample()).role).toBe('leader');
+});
+
+test('a fault is healed before its time when asked, and healing it twice is no error', async () => {
+  const node = cluster.node(1);
+  const links = [{ from: 1, to: 2 }];
+  await node.admin('injectFault', { faultId: 'f-heal0001', fault: { kind: 'partition', links }, ttlMs: 60_000 });
+  expect((await node.sample()).faults).toMatchObject([{ faultId: 'f-heal0001' }]);
+  expect(await node.admin('healFault', { faultId: 'f-heal0001' })).toEqual({ healed: true });
+  expect(await node.admin('healFault', { faultId: 'f-heal0001' })).toEqual({ healed: false });
+  await cluster.level();
+});
+
+test('all nodes killed at once come back with everything', async () => {
+  const writer = new Writer(cluster, cluster.node(1), 'crash');
+  await until('writes', () => writer.acknowledged.size > 100);
+  await Promise.all(cluster.nodes.map((node) => node.kill()));
+  await writer.stop();
+  cluster.start();
+  await cluster.leader();
+  await expectNothingLost(writer);
 });
