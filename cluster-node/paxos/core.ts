@@ -298,6 +298,7 @@ export class PaxosCore {
     this.#transfer = null;
     this.#out.event({ kind: 'steppedDown', ballot: leadership.ballot, reason: isHandedOver ? 'transfer' : reason });
     this.#confirmation.fail();
+    this.#requests.onLeadershipLost();
     if (this.#election.leader === this.#options.self) this.#election.forget();
     if (!isHandedOver) this.#election.failed();
     this.#hasNewView = true;

@@ -81,6 +81,13 @@ export class ClientRequests {
     for (const pending of this.#bySequence.values()) this.#dispatch(pending);
   }
 
+  /** This node leads no more: what it had proposed may be lost, and it may never hear the next leader directly. */
+  onLeadershipLost(): void {
+    const { out, options } = this.#parts;
+    for (const pending of this.#bySequence.values())
+      pending.retryAtMs = Math.min(pending.retryAtMs, out.nowMs + options.heartbeatMs);
+  }
+
   /** Once a heartbeat interval. */
   onRound(): void {
     const { out, options } = this.#parts;

@@ -22,9 +22,6 @@ function breaking(change: Partial<PaxosRules>): Control {
 export const CONTROLS = {
   'accepts below its promise': breaking({ mayAccept: () => true }),
   'ignores accepted values': breaking({ binding: () => undefined }),
-  'takes the lowest accepted value': breaking({
-    binding: (known, reported) => (known === undefined || reported.ballot < known.ballot ? reported : known),
-  }),
   'quorum minus one': breaking({
     quorums: (members) => {
       const majority = Math.floor(members.length / 2) + 1;

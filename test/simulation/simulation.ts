@@ -14,6 +14,8 @@ import { World } from './world.ts';
 
 /** Four timeouts to elect, two to send again what a dead leader swallowed, two for what an election may have to catch up. */
 const LIVENESS_BOUND_MS = 8 * ELECTION_TIMEOUT_MS;
+/** A node far behind may need a round trip and a disk read for each slot when pages are small. */
+const CATCH_UP_MS_PER_SLOT = 5;
 /** A node far behind in small pages needs some time; it must only ever end. */
 const LEVEL_BOUND_MS = 60 * ELECTION_TIMEOUT_MS;
 
@@ -98,7 +100,8 @@ function runLivenessPhase(world: World, nodes: readonly SimulatedNode[]): void {
     node.propose();
     node.read();
   }
-  expectWithin(world, LIVENESS_BOUND_MS, 'every request ends', () => core.every((node) => node.waiting.size === 0));
+  const boundMs = LIVENESS_BOUND_MS + lagSlots(core, nodes) * CATCH_UP_MS_PER_SLOT;
+  expectWithin(world, boundMs, 'every request ends', () => core.every((node) => node.waiting.size === 0));
   if (core.some((node) => node.refusedInCalm > 0))
     throw new Violation('liveness', 'a request was given back: no leader');
   world.healAll();
@@ -108,7 +111,18 @@ function runLivenessPhase(world: World, nodes: readonly SimulatedNode[]): void {
 
 function expectWithin(world: World, boundMs: number, what: string, isDone: () => boolean): void {
   if (!world.runUntil(world.nowMs + boundMs, isDone))
-    throw new Violation('liveness', `not within ${boundMs} ms of virtual time: ${what}`);
+    throw new Violation('liveness', `not within ${Math.round(boundMs)} ms of virtual time: ${what}`);
+}
+
+/** How many slots the slowest node of the core may have to learn: what is decided anywhere, and what is about to be. */
+function lagSlots(core: readonly SimulatedNode[], all: readonly SimulatedNode[]): number {
+  const end = all.map((node) => {
+    const status = node.status();
+    return status === null
+      ? node.disk.decidedUpTo
+      : Math.max(status.acceptedUpTo, status.decidedUpTo + status.undecidedSlots);
+  });
+  return Math.max(...end) - Math.min(...core.map((node) => node.status()?.decidedUpTo ?? 0));
 }
 
 function areLevel(nodes: readonly SimulatedNode[]): boolean {
