@@ -9,10 +9,10 @@ export function timeTicks(fromUnixMs: number, toUnixMs: number): number[] {
   return ticks;
 }
 
-/** The top of a value axis that starts at zero: the first of 1, 2, 3, 4, 5, 6, 8, 10 times a power of ten that holds `highest`. */
+/** The top of a value axis that starts at zero: the first round figure that holds `highest`. */
 export function niceCeiling(highest: number): number {
   if (!(highest > 0)) return 1;
   const power = 10 ** Math.floor(Math.log10(highest));
-  const factor = [1, 2, 3, 4, 5, 6, 8, 10].find((each) => each * power >= highest * 1.001) ?? 10;
+  const factor = [1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10].find((each) => each * power >= highest * 1.001) ?? 10;
   return factor * power;
 }

@@ -34,6 +34,8 @@ export interface TimeChartProps {
   max?: number;
   /** The axis starts at the lowest figure instead of zero: for what only grows. */
   fromLowest?: boolean;
+  /** The legend carries names only: where the latest figures stand elsewhere. */
+  namesOnly?: boolean;
 }
 
 export const TimeChart = memo(function TimeChart(props: TimeChartProps) {
@@ -46,10 +48,7 @@ export const TimeChart = memo(function TimeChart(props: TimeChartProps) {
   const [low, high] = rangeOf(rows, props);
   const shades = spans.filter((span) => span.clusterId === props.clusterId && (span.toUnixMs ?? to) > from);
   return (
-    <Card
-      title={props.title}
-      aside={<Legend rows={rows} lines={props.lines} unit={props.unit} format={props.format} />}
-    >
+    <Card title={props.title} aside={<Legend rows={rows} props={props} />}>
       {/* biome-ignore lint/a11y/noStaticElementInteractions: only decides which chart shows its tooltip */}
       <div
         role="img"
@@ -164,24 +163,20 @@ function rangeOf(rows: readonly Row[], props: TimeChartProps): [number, number] 
 }
 
 /** The latest figures beside the title: what a chart says without being pointed at. */
-function Legend(props: {
-  rows: readonly Row[];
-  lines: readonly ChartLine[];
-  unit: string;
-  format: (v: number) => string;
-}) {
-  const last = props.rows.at(-1);
+function Legend({ rows, props }: { rows: readonly Row[]; props: TimeChartProps }) {
+  const last = rows.at(-1);
+  const figures = props.lines.length <= 5 && props.namesOnly !== true;
   return (
-    <span className="flex flex-wrap items-baseline justify-end gap-x-2.5 gap-y-0">
+    <span className="flex flex-wrap items-baseline justify-end gap-x-2.5">
       {props.lines.slice(0, 9).map((line) => {
         const value = last?.[line.series];
         return (
           <span key={line.series} className="inline-flex items-baseline gap-1 whitespace-nowrap">
-            <svg aria-hidden width="10" height="6" viewBox="0 0 10 6" className="self-center">
-              <path d="M0 3H10" stroke={line.colour} strokeWidth="2.4" strokeDasharray={line.dash ?? 'none'} />
+            <svg aria-hidden width="12" height="6" viewBox="0 0 12 6" className="self-center">
+              <path d="M0 3H12" stroke={line.colour} strokeWidth="2.2" strokeDasharray={line.dash ?? 'none'} />
             </svg>
-            <span>{line.name}</span>
-            {props.lines.length <= 5 && <span className="text-dim">{value == null ? '?' : props.format(value)}</span>}
+            <span className="name">{line.name}</span>
+            {figures && <span className="text-dim">{value == null ? '?' : props.format(value)}</span>}
           </span>
         );
       })}

@@ -24,7 +24,7 @@ export function OperationTray() {
     <section
       aria-label="Operations"
       aria-live="polite"
-      className="fixed right-4 bottom-4 z-30 grid w-80 gap-2"
+      className="fixed right-4 bottom-4 z-30 grid w-80 grid-cols-[minmax(0,1fr)] gap-2"
       data-testid="operation-tray"
     >
       {shown.map((operation) => (

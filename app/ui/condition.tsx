@@ -21,7 +21,7 @@ const nodeLooks: Record<NodeView['condition'], Look> = {
   leader: { icon: Crown, word: 'leader', tone: 'text-accent' },
   follower: { icon: CircleCheck, word: 'follower', tone: 'text-ok' },
   candidate: { icon: CircleDotDashed, word: 'candidate', tone: 'text-warn' },
-  minority: { icon: Scissors, word: 'cut off, in a minority', tone: 'text-fault' },
+  minority: { icon: Scissors, word: 'minority', tone: 'text-fault' },
   stopped: { icon: Square, word: 'stopped', tone: 'text-dim' },
   failed: { icon: CircleX, word: 'failed', tone: 'text-bad' },
   starting: { icon: Loader, word: 'starting', tone: 'text-warn' },

@@ -47,8 +47,8 @@ export function Share({ ratio, at, warnFrom = 0.8 }: { ratio: number | null; at:
   if (ratio === null || freshnessOf(at, now) === 'unknown') return <Unknown at={at} />;
   const high = ratio >= warnFrom;
   return (
-    <span className="inline-flex items-center gap-2">
-      <span aria-hidden className="h-1.5 w-14 overflow-hidden rounded-full bg-raise">
+    <span className="inline-flex items-center gap-2 whitespace-nowrap">
+      <span aria-hidden className="h-1.5 w-10 overflow-hidden rounded-full bg-raise">
         <span
           className={cn('block h-full rounded-full', high ? 'bg-warn' : 'bg-edge')}
           style={{ width: `${Math.round(Math.min(1, ratio) * 100)}%` }}

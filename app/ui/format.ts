@@ -16,6 +16,7 @@ export function formatCompact(count: number): string {
 
 /** Milliseconds without their unit: two digits that matter. 0.42, 3.9, 212. */
 export function formatMs(ms: number): string {
+  if (ms === 0) return '0';
   if (ms < 1) return ms.toFixed(2);
   if (ms < 10) return ms.toFixed(1);
   return counts.format(ms);

@@ -1,7 +1,9 @@
 import { ArrowRight } from 'lucide-react';
-import { memo, useEffect, useState } from 'react';
-import { type ClusterView, formatBallot } from '../../../electron/contract/model.ts';
+import { memo, useMemo } from 'react';
+import { type ClusterView, formatBallot, seriesKey } from '../../../electron/contract/model.ts';
 import { Sparkline } from '../../charts/sparkline.tsx';
+import { useSeries } from '../../live/series.ts';
+import { useStore } from '../../live/store.ts';
 import { formatRoute } from '../../shell/router.ts';
 import { HealthIcon } from '../../ui/condition.tsx';
 import { Unknown } from '../../ui/figures.tsx';
@@ -9,10 +11,8 @@ import { formatCount } from '../../ui/format.ts';
 import { Swatch } from '../../ui/swatch.tsx';
 import { marginInWords } from '../../ui/margin.ts';
 
-const SPARK_POINTS = 90;
-
 export const ClusterCard = memo(function ClusterCard({ cluster }: { cluster: ClusterView }) {
-  const rates = useRecent(cluster);
+  const rates = useRates(cluster.clusterId);
   const leader = cluster.nodes.find((node) => node.nodeId === cluster.leader?.nodeId);
   return (
     <a
@@ -63,17 +63,15 @@ export const ClusterCard = memo(function ClusterCard({ cluster }: { cluster: Clu
         </div>
       </dl>
       <div className="mt-2">
-        <Sparkline values={rates} label={`Writes per second of ${cluster.name}, last ${SPARK_POINTS} samples`} />
+        <Sparkline values={rates} label={`Writes per second of ${cluster.name}, last 5 minutes`} />
       </div>
     </a>
   );
 });
 
-/** The write rates of the snapshots seen so far; the fleet carries no history of its own. */
-function useRecent(cluster: ClusterView): readonly (number | null)[] {
-  const [rates, setRates] = useState<readonly (number | null)[]>(() =>
-    Array.from({ length: SPARK_POINTS }, () => null),
-  );
-  useEffect(() => setRates((before) => [...before.slice(1 - SPARK_POINTS), cluster.writesPerSecond]), [cluster]);
-  return rates;
+const SPARK_WINDOW_MS = 5 * 60_000;
+
+function useRates(clusterId: string): readonly (number | null)[] {
+  const rows = useStore(useSeries(clusterId, SPARK_WINDOW_MS));
+  return useMemo(() => rows.map((row) => row[seriesKey(clusterId, 'writesPerSecond')] ?? null), [rows, clusterId]);
 }

@@ -18,7 +18,7 @@ export function HostTable({ hosts, clusters }: { hosts: readonly HostView[]; clu
   return (
     <Card title="Hosts" aside="one SSH connection each · sampled once a second">
       <div className="overflow-x-auto">
-        <table className="w-full border-collapse text-left">
+        <table className="w-full border-collapse text-left whitespace-nowrap">
           <thead>
             <tr className="text-xs text-faint">
               {['host', 'address', 'reachable', 'nodes', 'CPU', 'memory', 'disk', 'fsync p99', 'clock', ''].map(
@@ -54,14 +54,14 @@ const HostRow = memo(
           {host.name}
         </th>
         <td className="pr-3 font-mono text-xs text-dim">
-          {host.user}@{host.address}:{host.port}
+          {host.address}:{host.port}
         </td>
         <td className="pr-3">
           <HostReachability state={host.reachability.state} />
           <Since at={host.reachability.sinceUnixMs} />
         </td>
         <td className="pr-3">
-          <span className="flex flex-wrap gap-x-2">
+          <span className="name flex gap-x-2">
             {nodes.map((node) => (
               <span key={node.nodeId} className="inline-flex items-center gap-1.5">
                 <Swatch memberSlot={node.memberSlot} />

@@ -35,6 +35,7 @@ const Charts = memo(function Charts({ clusterId, identity }: { clusterId: string
         lines={lines.decided}
         format={formatCompact}
         fromLowest
+        namesOnly
       />
       <TimeChart {...shared} title="Commit latency p99" unit="ms" lines={lines.commitP99} format={formatMs} />
       <TimeChart {...shared} title="Commit latency p50" unit="ms" lines={lines.commitP50} format={formatMs} />

@@ -37,10 +37,10 @@ const Lane = memo(function Lane({ node, head, windowSlots }: { node: NodeView; h
   const share = (slot: number) => Math.max(0, Math.min(1, 1 - (head - slot) / windowSlots)) * 100;
   const behindWindow = known && share(sample.appliedUpTo) === 0;
   return (
-    <div className="grid grid-cols-[92px_minmax(96px,auto)_minmax(60px,1fr)_186px] items-center gap-2.5 py-[5px]">
+    <div className="grid grid-cols-[92px_84px_minmax(60px,1fr)_186px] items-center gap-2.5 py-[5px]">
       <span className={cn('flex min-w-0 items-center gap-2', node.condition === 'leader' && 'font-semibold')}>
         <Swatch memberSlot={node.memberSlot} />
-        <span className="truncate">{node.name}</span>
+        <span className="name truncate">{node.name}</span>
       </span>
       <NodeCondition
         condition={freshness === 'unknown' ? 'unknown' : node.condition}

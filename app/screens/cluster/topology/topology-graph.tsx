@@ -9,7 +9,7 @@ import { nodeColour } from '../../../ui/node-colour.ts';
 import { type LinkPair, type LinkState, type LinkView, pairsOf } from './links.ts';
 
 const WIDTH = 360;
-const HEIGHT = 292;
+const HEIGHT = 300;
 
 interface Point {
   readonly x: number;
@@ -27,7 +27,7 @@ export const TopologyGraph = memo(function TopologyGraph(props: { cluster: Clust
       role="img"
       aria-label={`${nodes.length} nodes, ${props.links.length} directed links, ${cut} of them cut`}
       viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
-      className="block h-auto max-h-[320px] w-full"
+      className="block h-auto max-h-[340px] w-full"
     >
       {pairs.map((pair) => (
         <Pair
@@ -53,7 +53,7 @@ export const TopologyGraph = memo(function TopologyGraph(props: { cluster: Clust
 
 function placeOf(index: number, count: number): Point {
   const angle = (index / count) * 2 * Math.PI - Math.PI / 2;
-  return { x: WIDTH / 2 + 128 * Math.cos(angle), y: HEIGHT / 2 - (count === 3 ? -10 : 2) + 104 * Math.sin(angle) };
+  return { x: WIDTH / 2 + 128 * Math.cos(angle), y: HEIGHT / 2 + (count === 3 ? 24 : 4) + 106 * Math.sin(angle) };
 }
 
 function Pair(props: { pair: LinkPair; places: ReadonlyMap<number, Point>; radius: number; few: boolean }) {
@@ -70,7 +70,8 @@ function Pair(props: { pair: LinkPair; places: ReadonlyMap<number, Point>; radiu
       </g>
     );
   const roundTrip = there.roundTripMs ?? back.roundTripMs;
-  const middle = { x: from.x * 0.5 + to.x * 0.5, y: from.y * 0.5 + to.y * 0.5 };
+  // Off the middle, where the links of a ring cross.
+  const middle = { x: from.x * 0.62 + to.x * 0.38, y: from.y * 0.62 + to.y * 0.38 };
   return (
     <g>
       <Line link={there} from={from} to={to} radius={props.radius} aside={0} />
@@ -138,6 +139,7 @@ function NodeDot(props: { node: NodeView; cluster: ClusterView; at: Point; radiu
   const ballot = node.sample?.leaderBallot;
   const caption = leads ? `leader ${ballot === undefined ? '' : formatBallot(ballot)}` : captions[node.condition];
   const dashed = pale.has(node.condition);
+  const above = at.y < HEIGHT / 2 - 60;
   return (
     <g>
       <title>{`${node.name}: ${node.condition}`}</title>
@@ -159,7 +161,7 @@ function NodeDot(props: { node: NodeView; cluster: ClusterView; at: Point; radiu
       {caption !== undefined && (
         <text
           x={at.x}
-          y={at.y + radius + (leads ? 20 : 16)}
+          y={above ? at.y - radius - (leads ? 12 : 8) : at.y + radius + (leads ? 20 : 16)}
           textAnchor="middle"
           fontSize="11"
           fontWeight={leads ? 600 : 450}
