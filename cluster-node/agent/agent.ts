@@ -7,13 +7,11 @@
 import { homedir, hostname } from 'node:os';
 import { parseArgs } from 'node:util';
 import { AGENT_PROTOCOL_VERSION, MAX_AGENT_LINE_BYTES } from '../contract/agent.ts';
+import { VERSION } from '../runtime/version.ts';
 import { LineSplitter } from '../supervisor/line-splitter.ts';
 import { type Answer, answerCalls } from './calls.ts';
 import { Outbox } from './outbox.ts';
 import { Sampler } from './sampler.ts';
-
-/** Filled in by the build; absent when run from the sources. */
-declare const __SYNOD_VERSION__: string | undefined;
 
 const DEFAULT_INTERVAL_MS = 1000;
 
@@ -33,7 +31,7 @@ export async function runAgent(argv: readonly string[]): Promise<number> {
   outbox.send({
     kind: 'hello',
     protocolVersion: AGENT_PROTOCOL_VERSION,
-    version: typeof __SYNOD_VERSION__ === 'string' ? __SYNOD_VERSION__ : 'unbuilt',
+    version: VERSION,
     hostname: hostname(),
     pid: process.pid,
   });

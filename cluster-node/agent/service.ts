@@ -8,7 +8,7 @@ import { adminCalls } from '../contract/admin.ts';
 import type { ServiceState } from '../contract/sample.ts';
 import { askSupervisor, type SupervisorCall, type SupervisorStatus } from '../supervisor/control.ts';
 import { launchRelease, readLaunch, supervisorArguments } from '../supervisor/launch.ts';
-import { openLog } from '../supervisor/node-log.ts';
+import { lineInWords, openLog } from '../supervisor/node-log.ts';
 import { currentBootId, isAlive, type ProcessIdentity, signalProcess } from '../supervisor/process-identity.ts';
 import { findNode, findRecorded, readRecord, removeRecord } from '../supervisor/run-records.ts';
 import { ALREADY_SUPERVISED_EXIT_CODE } from '../supervisor/supervise.ts';
@@ -135,7 +135,11 @@ async function answersAdmin(folder: NodeFolder): Promise<boolean> {
 
 async function startFailure(folder: NodeFolder, kind: 'failed' | 'timeout', why: string): Promise<CallFailedError> {
   const lines = await tailLog(folder.logPath, REASON_LINES).catch(() => []);
-  const message = [`node ${folder.nodeId} did not start: ${why}`, 'last lines of its log:', ...lines].join('\n');
+  const message = [
+    `node ${folder.nodeId} did not start: ${why}`,
+    'last lines of its log:',
+    ...lines.map(lineInWords),
+  ].join('\n');
   return failCall(kind, message, `look at ${folder.logPath}, put the cause right and start the node again`);
 }
 

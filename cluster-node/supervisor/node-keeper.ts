@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { nodeLayout } from '../contract/host-layout.ts';
 import type { SupervisorStatus } from './control.ts';
 import { launchRelease, nodeArguments, readLaunch } from './launch.ts';
-import { appendSupervisorLine, lastLinesSince, logSize, openLog } from './node-log.ts';
+import { appendSupervisorLine, lastLinesSince, lineInWords, logSize, openLog } from './node-log.ts';
 import { identify, isAlive, type ProcessIdentity, signalProcess } from './process-identity.ts';
 import { decideRestart, describeExit, type NodeExit, type RestartPolicy } from './restart-policy.ts';
 import { removeRecord, writeRecord } from './run-records.ts';
@@ -167,7 +167,7 @@ export class NodeKeeper {
       return;
     }
     const livedMs = performance.now() - life.startedAtMs;
-    const lastLines = lastLinesSince(this.#logPath, life.logOffset, REASON_LINES);
+    const lastLines = lastLinesSince(this.#logPath, life.logOffset, REASON_LINES).map(lineInWords);
     const decision = decideRestart(this.#options.policy, this.#fastExits, {
       ...exit,
       livedMs,

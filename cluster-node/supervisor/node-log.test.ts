@@ -2,7 +2,7 @@ import { appendFileSync, closeSync, mkdtempSync, readdirSync, readFileSync, rmSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { appendSupervisorLine, lastLinesSince, logSize, openLog, turnLogOver } from './node-log.ts';
+import { appendSupervisorLine, lastLinesSince, lineInWords, logSize, openLog, turnLogOver } from './node-log.ts';
 
 let folder: string;
 let path: string;
@@ -40,4 +40,10 @@ it('gives the lines written since a moment, also when the log was turned over si
   appendFileSync(path, 'later\n');
   expect(lastLinesSince(path, offset, 2)).toEqual(['later']);
   expect(lastLinesSince(join(folder, 'absent'), 0, 2)).toEqual([]);
+});
+
+it('takes the words out of a line of either process, and leaves any other line as it is', () => {
+  appendSupervisorLine(path, 'warn', 'it is cold');
+  expect(lineInWords(readFileSync(path, 'utf8'))).toBe('it is cold');
+  for (const line of ['plain', 'null', '{"half', '{"msg":5}']) expect(lineInWords(line)).toBe(line);
 });

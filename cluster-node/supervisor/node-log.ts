@@ -36,7 +36,12 @@ export function appendSupervisorLine(path: string, level: 'info' | 'warn' | 'err
   const fd = openLog(path);
   if (fd === null) return;
   try {
-    const line = { level: { info: 30, warn: 40, error: 50 }[level], time: Date.now(), name: 'supervisor', msg };
+    const line = {
+      level: { info: 30, warn: 40, error: 50 }[level],
+      time: new Date().toISOString(),
+      name: 'supervisor',
+      msg,
+    };
     writeSync(fd, `${JSON.stringify(line)}\n`);
   } catch {
     // There is nowhere left to say it.
@@ -69,6 +74,16 @@ export function lastLinesSince(path: string, offset: number, lines: number): str
     }
   } catch {
     return [];
+  }
+}
+
+/** What a line of the log says, without the fields around it; a line of another kind as it is. */
+export function lineInWords(line: string): string {
+  try {
+    const { msg } = JSON.parse(line) as { msg?: unknown };
+    return typeof msg === 'string' ? msg : line;
+  } catch {
+    return line;
   }
 }
 

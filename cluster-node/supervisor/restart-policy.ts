@@ -3,6 +3,8 @@
  * counts; then the pauses double; and a node that keeps ending right after its start is left down with the reason, because
  * starting it again only hides it.
  */
+import { nodeExitCodes } from '../contract/exit-codes.ts';
+
 export interface RestartPolicy {
   /** A life shorter than this counts as a fast exit. */
   readonly fastExitMs: number;
@@ -19,7 +21,7 @@ export const defaultRestartPolicy: RestartPolicy = {
   fastExitsAtMost: 6,
   firstPauseMs: 200,
   longestPauseMs: 5_000,
-  fatalExitCodes: new Set([2]),
+  fatalExitCodes: new Set<number>([nodeExitCodes.badConfig, nodeExitCodes.dataRefused]),
 };
 
 export interface NodeExit {

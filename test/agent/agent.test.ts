@@ -5,7 +5,8 @@ import { existsSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFile
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { hostLayout, nodeLayout } from '../../cluster-node/contract/host-layout.ts';
-import { type AgentClient, eventually, HostHome, standInRelease } from './host-home.ts';
+import { until } from '../fixtures/until.ts';
+import { type AgentClient, HostHome, standInRelease } from './host-home.ts';
 
 const nodeId = 'n-test0001';
 let home: HostHome;
@@ -21,7 +22,7 @@ describe('the channel', () => {
   it('begins with hello and samples the host even where Synod has put nothing', async () => {
     const hello = agent.messages[0];
     expect(hello).toMatchObject({ kind: 'hello', protocolVersion: 1, pid: agent.process.pid });
-    const sample = await eventually('a second sample', () => agent.messages.filter(({ kind }) => kind === 'sample')[1]);
+    const sample = await until('a second sample', () => agent.messages.filter(({ kind }) => kind === 'sample')[1]);
     if (sample.kind !== 'sample') throw new Error('no sample');
     expect(sample.sample.nodes).toEqual([]);
     expect(sample.sample.host.disks).toMatchObject([{ mountPoint: '/', holdsData: false }]);
@@ -37,16 +38,16 @@ describe('the channel', () => {
     expect(await agent.exited).toBe(0);
     expect(home.processes('run')).toEqual([pid]);
     const next = await home.agent();
-    await eventually('figures by another agent', () => next.latest(nodeId)?.node?.pid === pid);
+    await until('figures by another agent', () => next.latest(nodeId)?.node?.pid === pid);
   });
 
   it('ends at once even with a call under way, and the node is started all the same', async () => {
     home.addNode(nodeId);
     agent.sendLine(JSON.stringify({ id: 1, call: 'start', params: { nodeId } }));
-    await eventually('the supervisor', () => home.processes('supervise').length === 1);
+    await until('the supervisor', () => home.processes('supervise').length === 1);
     agent.end();
     expect(await agent.exited).toBe(0);
-    await eventually('the node', () => home.processes('run').length === 1);
+    await until('the node', () => home.processes('run').length === 1);
   });
 
   it('survives garbage and says what is wrong with a request', async () => {
@@ -74,7 +75,7 @@ describe('the channel', () => {
     // Nothing is read for a while: only then can there be anything to drop.
     setTimeout(() => agent.process.stdout.resume(), 1500);
     for (const reply of await Promise.all(calls)) expect(reply.ok).toBe(true);
-    await eventually('the count of dropped samples', () => /dropped \d+ samples/.test(agent.stderr));
+    await until('the count of dropped samples', () => /dropped \d+ samples/.test(agent.stderr));
   });
 
   it('is unmoved by wrong options', async () => {
@@ -88,11 +89,11 @@ describe('nodes', () => {
     home.addNode(nodeId);
     await agent.call('start', { nodeId });
     const boots = () => agent.messages.flatMap((message) => (message.kind === 'nodeEvents' ? [message.boot] : []));
-    await eventually('the first event', () => boots().length === 1);
+    await until('the first event', () => boots().length === 1);
     await agent.call('kill', { nodeId });
-    await eventually('the event of the second life', () => boots().length === 2);
+    await until('the event of the second life', () => boots().length === 2);
     const samples = agent.messages.length;
-    await eventually('some more samples', () => agent.messages.length > samples + 3);
+    await until('some more samples', () => agent.messages.length > samples + 3);
     expect(new Set(boots()).size).toBe(2);
     expect(boots()).toHaveLength(2);
   });
@@ -102,7 +103,7 @@ describe('nodes', () => {
     home.addNode('n-test0002');
     agent.sendLine(JSON.stringify({ id: 1000, call: 'start', params: { nodeId } }));
     await agent.call('start', { nodeId: 'n-test0002' });
-    await eventually('both running', () => agent.latest('n-test0002')?.node && agent.latest(nodeId)?.service.pid);
+    await until('both running', () => agent.latest('n-test0002')?.node && agent.latest(nodeId)?.service.pid);
     expect(agent.latest(nodeId)).toMatchObject({ service: { state: 'running' }, node: null });
   });
 

@@ -4,7 +4,6 @@ import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import {
   type AgentCall,
@@ -17,26 +16,12 @@ import {
 import type { CallError } from '../../cluster-node/contract/admin.ts';
 import { hostLayout, nodeLayout } from '../../cluster-node/contract/host-layout.ts';
 import { type ProcessIdentity, processIdentitySchema } from '../../cluster-node/supervisor/process-identity.ts';
+import { until } from '../fixtures/until.ts';
 
 export const standInRelease = fileURLToPath(new URL('../fixtures/stand-in-node.ts', import.meta.url));
 
-/** Waits until `probe` gives something; fails the test with `what` when the deadline passes. */
-export async function eventually<T>(
-  what: string,
-  probe: () => T | Promise<T>,
-  timeoutMs = 15_000,
-): Promise<NonNullable<T>> {
-  const deadline = performance.now() + timeoutMs;
-  for (;;) {
-    const found = await probe();
-    if (found) return found;
-    if (performance.now() > deadline) throw new Error(`waited ${timeoutMs} ms in vain: ${what}`);
-    await pause(20);
-  }
-}
-
 export class HostHome {
-  readonly path = mkdtempSync(join(tmpdir(), 'sy-'));
+  readonly path = mkdtempSync(join(tmpdir(), 'synod-agent-'));
   readonly #agents: AgentClient[] = [];
 
   nodeDir(nodeId: string): string {
@@ -74,10 +59,10 @@ export class HostHome {
   }
 
   /** An agent on this home, with its hello already received. */
-  async agent(): Promise<AgentClient> {
-    const agent = new AgentClient(this.path);
+  async agent(release = standInRelease): Promise<AgentClient> {
+    const agent = new AgentClient(this.path, release);
     this.#agents.push(agent);
-    await eventually('the hello', () => agent.messages.find(({ kind }) => kind === 'hello'));
+    await until('the hello', () => agent.messages.find(({ kind }) => kind === 'hello'));
     return agent;
   }
 
@@ -107,7 +92,7 @@ export class HostHome {
     for (const command of ['supervise', ''] as const) {
       for (const pid of this.processes(command)) process.kill(pid, 'SIGKILL');
     }
-    await eventually('the end of all processes', () => this.processes().length === 0);
+    await until('the end of all processes', () => this.processes().length === 0);
     rmSync(this.path, { recursive: true, force: true });
   }
 }
@@ -119,8 +104,8 @@ export class AgentClient {
   stderr = '';
   #nextId = 1;
 
-  constructor(home: string) {
-    this.process = spawn(process.execPath, [standInRelease, 'agent', '--interval-ms', '100'], {
+  constructor(home: string, release: string) {
+    this.process = spawn(process.execPath, [release, 'agent', '--interval-ms', '100'], {
       env: { ...process.env, HOME: home, SYNOD_LAB_ROOT: home, SOME_PASSWORD: 'hunter2' },
     });
     this.exited = once(this.process, 'exit').then(([code]) => code as number | null);
@@ -144,7 +129,7 @@ export class AgentClient {
     const id = this.#nextId++;
     this.sendLine(JSON.stringify({ id, call, params }));
     const isReply = (message: AgentMessage) => message.kind === 'reply' && message.id === id;
-    const reply = await eventually(`a reply to ${call}`, () => this.messages.find(isReply), 30_000);
+    const reply = await until(`a reply to ${call}`, () => this.messages.find(isReply), 30_000);
     return reply as Extract<AgentMessage, { kind: 'reply' }>;
   }
 

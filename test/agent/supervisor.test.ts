@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { nodeLayout } from '../../cluster-node/contract/host-layout.ts';
 import { isAlive } from '../../cluster-node/supervisor/process-identity.ts';
-import { type AgentClient, eventually, HostHome } from './host-home.ts';
+import { until } from '../fixtures/until.ts';
+import { type AgentClient, HostHome } from './host-home.ts';
 
 const nodeId = 'n-test0001';
 let home: HostHome;
@@ -23,7 +24,7 @@ it('starts, restarts and stops a node, and leaves nothing running', async () => 
   const started = await agent.call('start', { nodeId });
   expect(started).toMatchObject({ state: 'running', restarts: 0, reason: null });
   expect(await agent.call('start', { nodeId })).toEqual(started);
-  await eventually('figures of the node', () => answeringPid() === started.pid);
+  await until('figures of the node', () => answeringPid() === started.pid);
 
   const restarted = await agent.call('restart', { nodeId });
   expect(restarted).toMatchObject({ state: 'running', restarts: 0 });
@@ -38,7 +39,7 @@ it('starts, restarts and stops a node, and leaves nothing running', async () => 
   });
   expect(home.processes()).toEqual([]);
   expect(await agent.call('stop', { nodeId })).toMatchObject({ state: 'stopped' });
-  await eventually('a sample without the node', () => agent.latest(nodeId)?.service.state === 'stopped');
+  await until('a sample without the node', () => agent.latest(nodeId)?.service.state === 'stopped');
   expect(agent.latest(nodeId)?.node).toBeNull();
 });
 
@@ -54,14 +55,14 @@ it('passes the environment on to supervisor and node, but no secrets', async () 
 it('starts a killed node again at once, whoever killed it', async () => {
   const { pid } = await agent.call('start', { nodeId });
   expect(await agent.call('kill', { nodeId })).toEqual({ killedPid: pid });
-  const second = await eventually('another process', () => {
+  const second = await until('another process', () => {
     const now = agent.latest(nodeId);
     return now?.node && now.node.pid !== pid ? now : null;
   });
   expect(second.service).toMatchObject({ state: 'running', restarts: 1 });
 
   process.kill(second.node?.pid ?? 0, 'SIGKILL');
-  await eventually('a third process', () => agent.latest(nodeId)?.service.restarts === 2 && answeringPid());
+  await until('a third process', () => agent.latest(nodeId)?.service.restarts === 2 && answeringPid());
   expect(home.processes('run')).toHaveLength(1);
   expect((await agent.call('logTail', { nodeId, lines: 50 })).lines.join('\n')).toMatch(/ended by SIGKILL/);
 });
@@ -80,7 +81,7 @@ it('leaves a node down that ends again and again, says why, and takes it up once
   expect(refusal.message).toMatch(/exited with code 7; it ended within 10 s of its start 6 times in a row/);
   expect(refusal.message).toMatch(/the disk is made of cheese/);
   expect(refusal.nextStep).toContain('node.log');
-  await eventually('the failed state in a sample', () => agent.latest(nodeId)?.service.state === 'failed');
+  await until('the failed state in a sample', () => agent.latest(nodeId)?.service.state === 'failed');
   expect(agent.latest(nodeId)?.service.reason).toMatch(/cheese/);
   expect(home.processes('run')).toEqual([]);
 
@@ -108,7 +109,7 @@ it('says so when the runtime is not there, and reads the launch file anew at eac
 it('survives the death of its supervisor and is watched by the next one: never two nodes', async () => {
   const { pid } = await agent.call('start', { nodeId });
   process.kill(home.recorded(nodeId, 'supervisor').pid, 'SIGKILL');
-  const orphan = await eventually('the loss in a sample', () => {
+  const orphan = await until('the loss in a sample', () => {
     const now = agent.latest(nodeId);
     return now?.service.reason ? now : null;
   });
@@ -118,7 +119,7 @@ it('survives the death of its supervisor and is watched by the next one: never t
   expect(await agent.call('start', { nodeId })).toMatchObject({ state: 'running', pid, reason: null });
   expect(home.processes('run')).toEqual([pid]);
   await agent.call('kill', { nodeId });
-  await eventually('a new process', () => answeringPid() && answeringPid() !== pid);
+  await until('a new process', () => answeringPid() && answeringPid() !== pid);
   expect(home.processes('run')).toHaveLength(1);
 });
 
@@ -142,7 +143,7 @@ it('tells a node that was never stopped but is gone from a stopped one', async (
   const [supervisor, node] = [home.recorded(nodeId, 'supervisor'), home.recorded(nodeId, 'node')];
   process.kill(supervisor.pid, 'SIGKILL');
   process.kill(node.pid, 'SIGKILL');
-  await eventually('both gone', () => !isAlive(supervisor) && !isAlive(node));
+  await until('both gone', () => !isAlive(supervisor) && !isAlive(node));
   const { nodes } = await agent.call('nodes', {});
   expect(nodes).toMatchObject([{ state: 'failed', pid: null, reason: /its supervisor was killed/ }]);
 });
@@ -151,6 +152,6 @@ it('lets one supervisor win when several agents start one node', async () => {
   const others = await Promise.all([home.agent(), home.agent()]);
   const states = await Promise.all([agent, ...others].map((each) => each.call('start', { nodeId })));
   expect(new Set(states.map(({ pid }) => pid)).size).toBe(1);
-  await eventually('one supervisor', () => home.processes('supervise').length === 1);
+  await until('one supervisor', () => home.processes('supervise').length === 1);
   expect(home.processes('run')).toHaveLength(1);
 });
