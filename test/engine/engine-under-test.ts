@@ -1,6 +1,6 @@
 /** An engine of its own for a test: state folder, bundles built from the sources as they are, and a client of its contract. */
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -47,6 +47,13 @@ export async function buildResources(outDir: string): Promise<EngineResources> {
     labServerPath: join(root, 'electron/engine/lab/server-main.ts'),
     nodeExecutable: process.execPath,
   };
+}
+
+/** A runtime that is a script of a few bytes: for tests that are not about the upload of 120 MB. */
+export function withSmallRuntime(resources: EngineResources, outDir: string): EngineResources {
+  const runtimePath = join(outDir, 'small-runtime');
+  writeFileSync(runtimePath, `#!/bin/sh\nexec '${resources.runtimePath}' "$@"\n`, { mode: 0o755 });
+  return { ...resources, runtimePath, runtimeVersion: 'small-test' };
 }
 
 export interface EngineUnderTest {

@@ -1,0 +1,124 @@
+/** From nothing to a quorum and back to nothing, on real SSH hosts of this computer with the real runtime. */
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { FleetSnapshot } from '../../electron/contract/contract.ts';
+import type { EngineResources } from '../../electron/engine/engine.ts';
+import { EtcdClient } from '../../electron/engine/etcd/client.ts';
+import {
+  buildResources,
+  type Client,
+  cleanUp,
+  type EngineUnderTest,
+  makeStateDir,
+  startEngine,
+  succeeded,
+} from './engine-under-test.ts';
+
+/** The first snapshot in which it holds, within ten seconds. */
+async function snapshotWhere(client: Client, holds: (fleet: FleetSnapshot) => boolean): Promise<FleetSnapshot> {
+  const signal = AbortSignal.timeout(10_000);
+  for await (const fleet of await client.fleet.watch(undefined, { signal })) if (holds(fleet)) return fleet;
+  throw new Error('it did not come to that within 10 s');
+}
+
+describe.skipIf(process.platform !== 'linux')('a cluster on three embedded hosts', { timeout: 120_000 }, () => {
+  const stateDir = makeStateDir();
+  let resources: EngineResources;
+  let under: EngineUnderTest;
+  let clusterId = '';
+
+  beforeAll(async () => {
+    resources = await buildResources(join(stateDir, 'dist'));
+    under = await startEngine(stateDir, resources);
+  });
+  afterAll(async () => {
+    await under.engine.close();
+    await cleanUp(stateDir);
+  });
+
+  it('is provisioned to a leader that a majority agrees on', async () => {
+    const operation = await succeeded(under.client, (await under.client.lab.tryIt({ nodes: 3 })).operationId);
+    expect(operation.steps.every((step) => ['succeeded', 'unchanged'].includes(step.state))).toBe(true);
+    expect(operation.clusterId).toMatch(/^c-/);
+    clusterId = operation.clusterId ?? '';
+    const fleet = await snapshotWhere(under.client, (one) => one.clusters[0]?.health.level === 'ok');
+    expect(fleet.clusters[0]).toMatchObject({
+      lifecycle: 'provisioned',
+      quorum: { size: 2, working: 3, tolerates: 1 },
+    });
+    expect(fleet.hosts.map((host) => host.reachability.state)).toEqual(['reachable', 'reachable', 'reachable']);
+  });
+
+  it('lets in etcd clients with the operator certificate, whose key nobody else can read', async () => {
+    const { endpoints, tls } = await under.client.clusters.access({ clusterId });
+    if (tls === null) throw new Error('clients need certificates');
+    expect(statSync(tls.key).mode & 0o777).toBe(0o600);
+    expect(statSync(join(dirname(tls.key), 'ca.key')).mode & 0o777).toBe(0o600);
+    expect(statSync(stateDir).mode & 0o077).toBe(0);
+    const pem = {
+      ca: readFileSync(tls.ca, 'utf8'),
+      cert: readFileSync(tls.cert, 'utf8'),
+      key: readFileSync(tls.key, 'utf8'),
+    };
+    const clients = endpoints.map((endpoint) => new EtcdClient({ endpoint, tls: pem }));
+    await clients[0]?.put('greeting', 'hello');
+    for (const client of clients)
+      expect(String(Buffer.from((await client.get('greeting'))?.value ?? ''))).toBe('hello');
+    for (const client of clients) client.close();
+  });
+
+  it('finds nothing to do the second time', async () => {
+    const operation = await succeeded(under.client, (await under.client.clusters.resume({ clusterId })).operationId);
+    const onHosts = operation.steps.filter(
+      (step) => step.hostId !== null && !['Connect', 'Check host'].includes(step.step),
+    );
+    expect(onHosts).toHaveLength(15);
+    expect([...new Set(onHosts.map((step) => step.state))]).toEqual(['unchanged']);
+  });
+
+  it('outlives the engine, and the next engine finds it again', async () => {
+    const before = await under.client.fleet.get();
+    await expect(startEngine(stateDir, resources)).rejects.toThrow(
+      new RegExp(`Another engine \\(process ${process.pid}\\)`),
+    );
+    await under.engine.close();
+    under = await startEngine(stateDir, resources);
+    const after = await snapshotWhere(under.client, (one) => one.clusters[0]?.health.level === 'ok');
+    const pids = (fleet: FleetSnapshot) => fleet.clusters[0]?.nodes.map((node) => node.sample?.pid);
+    expect(pids(after)).toEqual(pids(before));
+    expect(after.operations.length).toBeGreaterThanOrEqual(2);
+  });
+
+  it('puts a damaged release right and starts that node again', async () => {
+    const fleet = await under.client.fleet.get();
+    const lab = await under.client.lab.status();
+    const home = lab.hosts[0]?.home ?? '';
+    const release = join(home, '.synod/releases', resources.nodeBundleVersion, 'synod-node.cjs');
+    writeFileSync(release, readFileSync(release, 'utf8').slice(0, -10));
+    const operation = await succeeded(under.client, (await under.client.clusters.resume({ clusterId })).operationId);
+    const states = operation.steps.filter((step) => step.step === 'Node program').map((step) => step.state);
+    expect(states).toEqual(['succeeded', 'unchanged', 'unchanged']);
+    expect(readFileSync(release).equals(readFileSync(resources.nodeBundlePath))).toBe(true);
+    const pidOf = (one: FleetSnapshot) => one.clusters[0]?.nodes[0]?.service?.pid;
+    const after = await snapshotWhere(
+      under.client,
+      (one) => one.clusters[0]?.health.level === 'ok' && pidOf(one) !== pidOf(fleet),
+    );
+    expect(after.clusters[0]?.nodes[1]?.service?.pid).toBe(fleet.clusters[0]?.nodes[1]?.service?.pid);
+  });
+
+  it('is destroyed only by its name, and leaves nothing', async () => {
+    await expect(
+      under.client.actions.run({ kind: 'clusterDestroy', clusterId, confirmName: 'dem' }),
+    ).rejects.toMatchObject({ code: 'FAILED', data: { kind: 'refused', message: expect.stringContaining('demo') } });
+    const { operationId } = await under.client.actions.run({ kind: 'clusterDestroy', clusterId, confirmName: 'demo' });
+    await succeeded(under.client, operationId);
+    for (const host of (await under.client.lab.status()).hosts) expect(readdirSync(host.home)).toEqual([]);
+    expect(readdirSync(join(stateDir, 'clusters'))).toEqual([]);
+    expect((await under.client.fleet.get()).clusters).toEqual([]);
+    await succeeded(under.client, (await under.client.lab.down({ confirm: 'lab' })).operationId);
+    expect(await under.client.lab.status()).toEqual({ running: false, hosts: [], residue: [] });
+    expect((await under.client.fleet.get()).hosts).toEqual([]);
+  });
+});
