@@ -56,7 +56,8 @@ export async function makeRoot(root: string): Promise<string> {
   const { marker } = labLayout(real);
   if (await isLabRoot(real)) return real;
   const others = (await readdir(real)).filter((name) => !name.startsWith('lock'));
-  if (others.length > 0) {
+  // Looked at again: another labUp may have made it ours between the two looks.
+  if (others.length > 0 && !(await isLabRoot(real))) {
     throw new Error(`${real} is not empty and not a lab of Synod: give another folder, or empty this one`);
   }
   await writeFile(marker, 'A lab of Synod: `synod lab down` removes this folder.\n', { mode: 0o600 });

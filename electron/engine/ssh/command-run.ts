@@ -75,6 +75,27 @@ function watch(channel: ClientChannel): RunningCommand {
   return running;
 }
 
+/** True: the host has no session free on this connection at the moment (MaxSessions); nothing was run. */
+export function isSessionShortage(error: unknown): boolean {
+  // RFC 4254, 5.1: 2 is "connect failed", which is how sshd refuses a session too many; 4 is "resource shortage".
+  const reason = error instanceof SshError ? (error.cause as { reason?: number } | undefined)?.reason : undefined;
+  return reason === 2 || reason === 4;
+}
+
+/**
+ * Closes the channel and has the host end what runs in it: sshd would let it run on, and count it against MaxSessions. ssh2's own
+ * `signal` sends nothing once stdin was closed, so this asks the protocol below it.
+ */
+function stopOnHost(channel: ClientChannel): void {
+  const inner = channel as unknown as {
+    outgoing: { id: number; state: string };
+    _client: { _protocol: { signal: (channelId: number, name: string) => void } };
+  };
+  const reachable = inner.outgoing.state === 'open' || inner.outgoing.state === 'eof';
+  if (reachable) inner._client._protocol.signal(inner.outgoing.id, 'TERM');
+  channel.close();
+}
+
 function notStarted(place: { host: string; command: ShellCommand }, cause: unknown): SshError {
   return new SshError({
     kind: 'connectionLost',
@@ -108,7 +129,7 @@ export class CommandRun {
       await new Promise<void>((resolve, reject) => {
         stop = (error) => {
           reject(error);
-          channel.close();
+          stopOnHost(channel);
         };
         this.#timer = setTimeout(() => stop(this.#timedOut(timeoutMs)), timeoutMs);
         signal?.addEventListener('abort', onAbort, { once: true });

@@ -12,6 +12,7 @@ import {
   DEFAULT_EXEC_TIMEOUT_MS,
   type ExecOptions,
   type ExecResult,
+  isSessionShortage,
   type RunningCommand,
   startCommand,
 } from './command-run.ts';
@@ -67,6 +68,7 @@ const FIRST_BACKOFF_MS = 250;
 const LONGEST_BACKOFF_MS = 15_000;
 /** Below sshd's MaxSessions of 10, with room for the agent's channel. */
 const CONCURRENT_COMMANDS = 8;
+const SESSION_RETRY_MS = 100;
 
 export class HostConnection {
   /** "user@address:port". */
@@ -162,14 +164,29 @@ export class HostConnection {
     const signal = waits.signal === undefined ? timeout : AbortSignal.any([timeout, waits.signal]);
     const release = await this.#orGiveUp(this.#commands.enter(signal), signal);
     try {
-      const client = await this.#ready(signal, waits.timeoutMs);
-      const opening = startCommand({ client, host: this.label }, command);
-      // Given up while the host was opening it: the channel must not stay open behind our back.
-      const abandon = (): void => void opening.then((late) => late.channel.close()).catch(() => {});
-      const running = await this.#orGiveUp(opening, signal, abandon);
+      const { client, running } = await this.#started(command, { signal, timeoutMs: waits.timeoutMs });
       return await use(client, running);
     } finally {
       release();
+    }
+  }
+
+  /** Starts the command as soon as the host has a session free: one that was abandoned there may still hold its own. */
+  async #started(
+    command: ShellCommand,
+    waits: { signal: AbortSignal; timeoutMs: number },
+  ): Promise<{ client: Client; running: RunningCommand }> {
+    for (;;) {
+      const client = await this.#ready(waits.signal, waits.timeoutMs);
+      const opening = startCommand({ client, host: this.label }, command);
+      // Given up while the host was opening it: the channel must not stay open behind our back.
+      const abandon = (): void => void opening.then((late) => late.channel.close()).catch(() => {});
+      try {
+        return { client, running: await this.#orGiveUp(opening, waits.signal, abandon) };
+      } catch (error) {
+        if (!isSessionShortage(error)) throw error;
+        await this.#orGiveUp(delay(SESSION_RETRY_MS), waits.signal);
+      }
     }
   }
 

@@ -24,12 +24,13 @@ export class ShellFragment {
 /** Strings and numbers become one quoted word, arrays one word an element, fragments stay as they are. */
 export type ShellValue = string | number | readonly (string | number)[] | ShellFragment;
 
-/** `sh\`mkdir -p -- ${path}\``: the literal parts are code, every `${}` is a quoted value. */
+/** `sh\`mkdir -p -- ${path}\``: the literal parts are code (with JavaScript's escapes), every `${}` is a quoted value. */
 export function sh(literals: TemplateStringsArray, ...values: ShellValue[]): ShellCommand {
   const text = literals.reduce((built, literal, index) => {
     const value = values[index - 1];
     return value === undefined ? built + literal : built + quoteValue(value) + literal;
   });
+  if (text.includes('\0')) throw new TypeError('a command cannot hold a NUL');
   return text as ShellCommand;
 }
 

@@ -40,6 +40,8 @@ const READ_CHUNK_BYTES = 256 << 10;
 /** Ends of the script on the host that are told apart by their exit code. */
 const PLACED = 0;
 const WRONG_DIGEST = 9;
+/** The end of stdin came too early: the part is kept, to go on from. */
+const CUT_OFF = 8;
 
 /** Throws SshError: `diskFull`, `uploadCorrupted`, `localFile`, or what `exec` throws. Repeating it goes on or does nothing. */
 export async function upload(connection: HostConnection, request: UploadRequest): Promise<UploadResult> {
@@ -143,7 +145,7 @@ async function send(
   });
   stdin.pause();
   const { exitCode } = await withDiskFull(connection, request, () =>
-    connection.exec(receiveCommand(request, { sha256: file.sha256, restart: fromByte === 0 }), {
+    connection.exec(receiveCommand(request, { file, restart: fromByte === 0 }), {
       stdin,
       expectedExitCodes: [PLACED, WRONG_DIGEST],
       idleTimeoutMs: request.idleTimeoutMs ?? 60_000,
@@ -153,13 +155,15 @@ async function send(
   return exitCode === PLACED;
 }
 
-function receiveCommand(request: UploadRequest, parts: { sha256: string; restart: boolean }): ShellCommand {
+function receiveCommand(request: UploadRequest, parts: { file: SourceFile; restart: boolean }): ShellCommand {
+  const { sha256, totalBytes } = parts.file;
   const path = request.remotePath;
   const part = `${path}.part`;
   // A new file, not a truncated one: what a cut-off upload may still write goes to the old one.
   const start = parts.restart ? sh`rm -f -- ${part}` : sh`:`;
   return sh`umask 077; ${new ShellFragment(start)}; cat >> ${part} || exit 1
-[ "$(sha256sum < ${part} | cut -d ' ' -f 1)" = ${parts.sha256} ] || { rm -f -- ${part}; exit ${WRONG_DIGEST}; }
+[ "$(wc -c < ${part})" -ge ${totalBytes} ] || { echo 'the upload was cut off' >&2; exit ${CUT_OFF}; }
+[ "$(sha256sum < ${part} | cut -d ' ' -f 1)" = ${sha256} ] || { rm -f -- ${part}; exit ${WRONG_DIGEST}; }
 chmod ${octal(request.mode)} ${part} && sync ${part} && mv -f -- ${part} ${path} && sync ${folderOf(path)}`;
 }
 
