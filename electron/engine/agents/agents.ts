@@ -32,10 +32,20 @@ export class Agents {
   constructor(options: AgentsOptions) {
     this.#options = options;
     this.#fanOut = {
-      onSample: (received) => this.#listeners.forEach((listener) => listener.onSample(received)),
-      onNodeEvents: (received) => this.#listeners.forEach((listener) => listener.onNodeEvents(received)),
-      onState: (hostId, state) => this.#listeners.forEach((listener) => listener.onState(hostId, state)),
+      onSample: (received) => this.#tell((listener) => listener.onSample(received)),
+      onNodeEvents: (received) => this.#tell((listener) => listener.onNodeEvents(received)),
+      onState: (hostId, state) => this.#tell((listener) => listener.onState(hostId, state)),
     };
+  }
+
+  /** What goes wrong in a listener is no fault of the agent, and no reason to end its channel. */
+  #tell(tell: (listener: AgentListener) => void): void {
+    for (const listener of this.#listeners)
+      try {
+        tell(listener);
+      } catch (error) {
+        this.#options.log.error({ err: error }, 'what an agent said was not taken in');
+      }
   }
 
   /** Calls back with everything that any agent says; returns how to stop. */

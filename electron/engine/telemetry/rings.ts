@@ -7,6 +7,8 @@ export interface Columns {
   readonly series: Record<string, (number | null)[]>;
 }
 
+const SET_BACK_SECONDS = 10;
+
 export class Rings {
   readonly #capacity: number;
   readonly #rings = new Map<string, Float64Array>();
@@ -25,10 +27,15 @@ export class Rings {
 
   /**
    * Begins the second `atUnixMs` and writes `values` to it; seconds that were skipped and series that are not named stay
-   * unknown. A second that is not after the newest one (the clock was set back) is ignored: returns false.
+   * unknown. A second that is not after the newest one is ignored: returns false. If the clock was set back by more than
+   * `SET_BACK_SECONDS`, what was written is dropped, since it cannot be told where on the new axis it belongs.
    */
   append(atUnixMs: number, values: ReadonlyMap<string, number | null>): boolean {
     const second = Math.floor(atUnixMs / 1000);
+    if (this.#head !== null && second <= this.#head - SET_BACK_SECONDS) {
+      this.#rings.clear();
+      this.#head = null;
+    }
     if (this.#head !== null && second <= this.#head) return false;
     const skipped = this.#head === null ? 1 : Math.min(second - this.#head, this.#capacity);
     for (const ring of this.#rings.values())
@@ -52,7 +59,7 @@ export class Rings {
     return ((second % this.#capacity) + this.#capacity) % this.#capacity;
   }
 
-  /** The newest `seconds` of these series, oldest first, at most the capacity. A series never written is all null. */
+  /** The newest `seconds` of these series, oldest first, at most the capacity; what was before the first second is unknown, too. A series never written is all null. */
   columns(keys: readonly string[], seconds: number): Columns {
     const length = this.#head === null ? 0 : Math.min(seconds, this.#capacity);
     const first = (this.#head ?? 0) - length + 1;

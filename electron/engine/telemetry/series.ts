@@ -32,7 +32,7 @@ export async function* clusterSeries(request: SeriesRequest): AsyncGenerator<Ser
     const missed = sentUpTo === null ? seconds : (head - sentUpTo) / 1000;
     sentUpTo = head;
     appended += missed;
-    if (appended > APPENDS_BEFORE_RESET) {
+    if (appended > APPENDS_BEFORE_RESET || missed < 0) {
       appended = 0;
       yield whole();
     } else yield { reset: false, ...rings.columns(keys, missed) };

@@ -38,7 +38,7 @@ function partition(picture: Picture, links: readonly Link[], ttlMs: number): Dra
     ],
     runs: holders.map((member) => ({
       host: hostOf(picture, member),
-      what: `${member.name} arms its cure in ${seconds} s, then drops ${droppedAt(links, member.memberSlot)}`,
+      what: `${member.name} arms its cure in ${seconds} s, then drops ${droppedAt(links, member.memberSlot, picture)}`,
     })),
     after,
     interruptionMs: leaderLosesQuorum(picture, after) ? electionMs(picture) : 0,
@@ -66,9 +66,8 @@ function partitionRefusals(picture: Picture, links: readonly Link[], holders: re
   const holding = new Set(holders.map((member) => member.memberSlot));
   const loose = links.filter(({ from, to }) => !holding.has(from) && !holding.has(to));
   if (loose.length === 0) return [];
-  const nameOf = (slot: number) => picture.members.find((member) => member.memberSlot === slot)?.name ?? `${slot}`;
   return [
-    `Nobody could hold ${listed(loose.map(({ from, to }) => `${nameOf(from)} → ${nameOf(to)}`))}: neither end runs and can be asked.`,
+    `Nobody could hold ${listed(loose.map(({ from, to }) => `${nameOf(picture, from)} → ${nameOf(picture, to)}`))}: neither end runs and can be asked.`,
   ];
 }
 
@@ -106,14 +105,19 @@ function electionMs(picture: Picture): number {
   return electionTimeoutMs + heartbeatMs;
 }
 
-function droppedAt(links: readonly Link[], self: number): string {
+function droppedAt(links: readonly Link[], self: number, picture: Picture): string {
+  const names = (slots: number[]) => listed(slots.map((slot) => nameOf(picture, slot)));
   const out = links.filter((link) => link.from === self).map((link) => link.to);
   const into = links.filter((link) => link.to === self).map((link) => link.from);
   const parts = [
-    ...(out.length > 0 ? [`what it sends to member ${listed(out.map(String))}`] : []),
-    ...(into.length > 0 ? [`what it gets from member ${listed(into.map(String))}`] : []),
+    ...(out.length > 0 ? [`what it sends to ${names(out)}`] : []),
+    ...(into.length > 0 ? [`what it gets from ${names(into)}`] : []),
   ];
   return parts.join(' and ');
+}
+
+function nameOf(picture: Picture, slot: number): string {
+  return picture.members.find((member) => member.memberSlot === slot)?.name ?? `member ${slot}`;
 }
 
 function heal(picture: Picture, faultId: string): Draft {

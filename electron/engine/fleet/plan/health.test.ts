@@ -1,0 +1,107 @@
+import { describe, expect, it } from 'vitest';
+import { isolate } from '../../faults/plan/partitions.ts';
+import { healthOf } from './health.ts';
+import { pictureOf } from './picture.ts';
+import { type Change, type Example, situationExample } from './situation-example.ts';
+
+const minority: Change = {
+  sample: { quorumConnected: false, believedLeader: 4, leaderBallot: 4100, role: 'follower' },
+};
+const stopped: Change = { service: { state: 'stopped', pid: null }, sample: false };
+const lost: Change = { ageMs: 60_000 };
+
+const table: [string, Example, string, string, string][] = [
+  ['all well', { voters: 3 }, 'ok', 'Writes are going on.', 'Quorum 2 of 3, tolerates 1.'],
+  [
+    'nobody writes',
+    { voters: 3, change: { 1: { writesPerSecond: 0 }, 2: { writesPerSecond: 0 }, 3: { writesPerSecond: 0 } } },
+    'ok',
+    'Ready for writes.',
+    'Quorum 2 of 3, tolerates 1.',
+  ],
+  [
+    'two cut off by a fault',
+    {
+      voters: 5,
+      partition: [
+        [1, 2, 3],
+        [4, 5],
+      ],
+      change: { 4: minority, 5: minority },
+    },
+    'warn',
+    'Writes are going on.',
+    'Quorum 3 of 5, tolerates 0 more. node-4 and node-5 are cut off by an injected fault.',
+  ],
+  [
+    'one stopped',
+    { voters: 3, change: { 3: stopped } },
+    'warn',
+    'Writes are going on.',
+    'Quorum 2 of 3, tolerates 0 more. node-3 is stopped.',
+  ],
+  [
+    'one host lost: unknown, never green',
+    { voters: 3, change: { 3: lost } },
+    'warn',
+    'Writes are going on.',
+    'Quorum 2 of 3, tolerates 0 more. node-3 is not heard of: unknown.',
+  ],
+  [
+    'two stopped',
+    { voters: 3, change: { 1: minority, 2: stopped, 3: stopped } },
+    'bad',
+    'Writes have stopped.',
+    'Quorum 2 of 3, 0 work. node-1 is cut off from the quorum. node-2 and node-3 are stopped.',
+  ],
+  [
+    'two hosts lost',
+    { voters: 3, change: { 2: lost, 3: lost } },
+    'unknown',
+    'Whether writes go on is not known.',
+    'Quorum 2 of 3, 1 works. node-2 and node-3 are not heard of: unknown.',
+  ],
+  [
+    'all lost',
+    { voters: 3, change: { 1: lost, 2: lost, 3: { never: true } } },
+    'unknown',
+    'Nothing is known at this moment.',
+    'None of its 3 hosts has reported within the last seconds.',
+  ],
+  [
+    'no leader yet',
+    {
+      voters: 3,
+      change: {
+        1: { sample: { believedLeader: 0, role: 'candidate' } },
+        2: { sample: { believedLeader: 0 } },
+        3: { sample: { believedLeader: 0 } },
+      },
+    },
+    'bad',
+    'Writes wait: no leader is agreed on.',
+    'Quorum 2 of 3, tolerates 1.',
+  ],
+  [
+    'failed with its reason',
+    {
+      voters: 3,
+      change: { 2: { service: { state: 'failed', pid: null, reason: 'the disk is full.' }, sample: false } },
+    },
+    'warn',
+    'Writes are going on.',
+    'Quorum 2 of 3, tolerates 0 more. node-2 has failed: the disk is full.',
+  ],
+];
+
+describe('is it fine?', () => {
+  it.each(table)('%s', (_, example, level, headline, detail) => {
+    expect(healthOf(pictureOf(situationExample(example)))).toEqual({ level, headline, detail });
+  });
+
+  it('is not green while a fault is active, though all work', () => {
+    const situation = situationExample({ voters: 3 });
+    const fault = { ...situationExample({ voters: 3, partition: [[1], [2]] }).faults[0]!, links: isolate(3, [2]) };
+    expect(healthOf(pictureOf({ ...situation, faults: [fault] }))).toMatchObject({ level: 'warn' });
+  });
+});
