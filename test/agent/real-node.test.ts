@@ -80,8 +80,9 @@ it('starts three nodes at once, samples them and gives their events in order', a
   await until('its event', () => eventsOf(leading.nodeId).some(({ kind }) => kind === 'becameLeader'));
   const sequences = eventsOf(leading.nodeId).map(({ sequence }) => sequence);
   expect(sequences).toEqual(sequences.map((_, index) => index + 1));
-  const isConnectedToAll = () => figures(leading.nodeId)?.peers.filter(({ connected }) => connected).length === 2;
-  await until('its connections to both others', isConnectedToAll);
+  await until('connections of each to both others', () =>
+    nodeIds.every((nodeId) => figures(nodeId)?.peers.filter(({ connected }) => connected).length === 2),
+  );
 });
 
 it('hands leadership over', async () => {
