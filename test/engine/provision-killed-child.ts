@@ -16,4 +16,5 @@ for await (const operation of await client.operations.watch({ operationId }))
       told.add(step.step);
       process.stdout.write(`begun ${step.step}\n`);
     }
-process.stdout.write('ended\n');
+const { state, failure } = await client.operations.get({ operationId });
+process.stdout.write(`ended ${state} ${JSON.stringify(failure)}\n`);

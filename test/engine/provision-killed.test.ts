@@ -28,7 +28,7 @@ describe.skipIf(process.platform !== 'linux')('an engine that is killed', { time
     });
     const exited = once(process_, 'exit');
     for await (const line of createInterface({ input: process_.stdout })) {
-      if (line === 'ended') throw new Error(`it ended before ${step}`);
+      if (line.startsWith('ended')) throw new Error(`before ${step} it ${line}`);
       if (line === `begun ${step}`) process_.kill('SIGKILL');
     }
     expect(await exited).toEqual([null, 'SIGKILL']);

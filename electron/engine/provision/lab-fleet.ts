@@ -3,6 +3,7 @@
  * operation. The lab makes its hosts' keys itself, so its own known_hosts file is trusted for them and for nothing else.
  */
 import { existsSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { z } from 'zod';
 import type { labStatusSchema } from '../../contract/contract.ts';
 import type { Operation } from '../../contract/model.ts';
@@ -12,7 +13,7 @@ import type { StoredHost } from '../fleet/records.ts';
 import type { FleetStore } from '../fleet/store.ts';
 import { labDown, labStatus, labUp } from '../lab/lab.ts';
 import type { LabState } from '../lab/lab-state.ts';
-import { labResidue } from '../lab/residue.ts';
+import { labResidue, type Residue } from '../lab/residue.ts';
 import { FailureError, failureOf } from '../operations/failure.ts';
 import type { OperationRun, Operations } from '../operations/operations.ts';
 import type { EngineResources } from '../resources.ts';
@@ -20,6 +21,7 @@ import type { Clusters } from './clusters.ts';
 
 const WHOLE = { hostId: null, host: null };
 const CLUSTER_NAME = 'demo';
+const RESIDUE_SETTLES_WITHIN_MS = 5000;
 
 export interface LabFleetOptions {
   /** The lab's folder. */
@@ -157,7 +159,7 @@ export class LabFleet {
       const ports = members.flatMap((member) =>
         [member.peerPort, member.clientPort].map((port) => ({ address: member.address, port })),
       );
-      const residue = await labResidue(root, { hosts: before.state?.hosts, ports });
+      const residue = await settledResidue(() => labResidue(root, { hosts: before.state?.hosts, ports }), run.signal);
       if (residue.length === 0) return { state: 'succeeded', detail: 'nothing is left' };
       throw new FailureError({
         kind: 'residue',
@@ -197,5 +199,15 @@ export class LabFleet {
       }
       await hosts.remove(host.hostId);
     }
+  }
+}
+
+/** The kernel gives a killed process's sockets back when its last thread has ended: on a busy machine that takes a moment. */
+async function settledResidue(look: () => Promise<Residue[]>, signal: AbortSignal): Promise<Residue[]> {
+  const deadline = performance.now() + RESIDUE_SETTLES_WITHIN_MS;
+  for (;;) {
+    const residue = await look();
+    if (residue.length === 0 || performance.now() > deadline) return residue;
+    await delay(100, undefined, { signal });
   }
 }

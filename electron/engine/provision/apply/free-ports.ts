@@ -1,19 +1,24 @@
 /** Free ports at an address of this computer, for lab hosts. */
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import { DEFAULT_CLIENT_PORT, DEFAULT_PEER_PORT } from '../plan/cluster-plan.ts';
 
 /** Below the range from which systems take ports for outgoing connections (ip_local_port_range), so they stay free. */
-const OFFSETS = [0, 10_000, 20_000, 11_000, 21_000, 12_000, 22_000];
+const LOWEST = 10_240;
+const HIGHEST = 32_000;
+const TRIES = 50;
 
-/** The usual ports, or the same ones some thousands higher. `taken`: not these. Throws Error when none of them is free. */
+/**
+ * Two neighbours, taken at random: a lab of another engine on this computer that chooses at the same time chooses others.
+ * `taken`: not these. Throws Error when none is found.
+ */
 export async function freeLabPorts(
   address: string,
   taken: ReadonlySet<number>,
 ): Promise<{ peerPort: number; clientPort: number }> {
-  for (const offset of OFFSETS) {
-    const peerPort = DEFAULT_PEER_PORT + offset;
-    const clientPort = DEFAULT_CLIENT_PORT + offset;
+  for (let tried = 0; tried < TRIES; tried++) {
+    const clientPort = randomInt(LOWEST, HIGHEST);
+    const peerPort = clientPort + 1;
     if (taken.has(peerPort) || taken.has(clientPort)) continue;
     if ((await isFree(address, peerPort)) && (await isFree(address, clientPort))) return { peerPort, clientPort };
   }
