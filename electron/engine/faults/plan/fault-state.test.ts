@@ -97,7 +97,7 @@ describe('who must bite', () => {
     ['one-way: only the mute one', mute(1, [1, 2, 3]), [1, 2, 3], [1, 2, 3], [1]],
     ['the mute one cannot hold it: its receivers', mute(1, [1, 2, 3]), [2, 3], [1, 2, 3], [2, 3]],
     ['a dead peer sends nothing', isolate(1, [1, 2, 3]), [2, 3], [2, 3], []],
-  ])('%s', (_, cut, holders, alive, expected) => {
+  ])('%s', (...[, cut, holders, alive, expected]) => {
     expect(mustBite(cut, { holders, alive })).toEqual(expected);
   });
 });

@@ -28,7 +28,7 @@ function connectedGroups(slots: readonly number[], cut: ReadonlySet<string>): nu
     if (!left.delete(start)) continue;
     const group = [start];
     for (const from of group)
-      for (const to of [...left])
+      for (const to of left)
         if (!cut.has(`${from}>${to}`) && !cut.has(`${to}>${from}`)) {
           left.delete(to);
           group.push(to);

@@ -95,7 +95,7 @@ const table: [string, Example, string, string, string][] = [
 ];
 
 describe('is it fine?', () => {
-  it.each(table)('%s', (_, example, level, headline, detail) => {
+  it.each(table)('%s', (...[, example, level, headline, detail]) => {
     expect(healthOf(pictureOf(situationExample(example)))).toEqual({ level, headline, detail });
   });
 

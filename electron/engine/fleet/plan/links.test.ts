@@ -20,7 +20,7 @@ describe('who can lead and who works', () => {
       1,
       { working: five, candidates: [3], leader: 3 },
     ],
-  ])('%s', (_, alive, cut, leader, expected) => {
+  ])('%s', (...[, alive, cut, leader, expected]) => {
     expect(outlookOf({ alive, cut: new CutLinks(cut), size: quorumSize(5), leader })).toEqual(expected);
   });
 

@@ -112,7 +112,7 @@ function failoverRefusals(picture: Picture, target: MemberPicture, leader: Membe
   if (!leader) return ['No leader is agreed on, so there is nobody who could hand over.'];
   if (leader.nodeId === target.nodeId) return [`${target.name} leads already.`];
   if (target.alive === null) return [`${target.name} is not heard of, so it cannot be told whether it could lead.`];
-  if (target.alive === false) return [`${target.name} does not run.`];
+  if (!target.alive) return [`${target.name} does not run.`];
   const candidates = outlookAt(courseNow(picture), picture.quorumSize).candidates;
   if (!target.sample?.quorumConnected || !candidates.includes(target.memberSlot))
     return [`${target.name} does not reach a quorum: it is cut off.`];

@@ -3,6 +3,7 @@ import type { Link } from '../../../../cluster-node/contract/fault.ts';
 import type { Consequence } from '../../../contract/model.ts';
 import { CutLinks, type Outlook, outlookOf } from './links.ts';
 import type { Picture } from './picture.ts';
+import { holdingFaults } from './situation.ts';
 
 /** A state of the cluster that an action starts from or ends in. */
 export interface Course {
@@ -25,12 +26,10 @@ export function courseNow(picture: Picture): Course {
   };
 }
 
-/** Links that faults hold cut; `exceptFaultId` leaves one fault out, null leaves out all. */
-export function faultLinks(picture: Picture, exceptFaultId?: string | null): Link[] {
-  if (exceptFaultId === null) return [];
-  const holding = ['injecting', 'active', 'healing', 'unknown'];
-  return picture.situation.faults
-    .filter((fault) => fault.faultId !== exceptFaultId && holding.includes(fault.state))
+/** Links that faults hold cut, one of them left out if it is named. */
+export function faultLinks(picture: Picture, exceptFaultId?: string): Link[] {
+  return holdingFaults(picture.situation.faults)
+    .filter((fault) => fault.faultId !== exceptFaultId)
     .flatMap((fault) => fault.links);
 }
 
