@@ -51,10 +51,14 @@ export class LogWriter {
   #offset: number;
   #queue: AppendedRecord[] = [];
   #queuedInFlight = 0;
-  #running: Promise<void> | null = null;
+  /** Cleared in the very turn that finds the queue empty, so that no `flush` falls between two runs. */
+  #isRunning = false;
+  #running: Promise<void> = Promise.resolve();
   #spare: Promise<void> | null = null;
   #buffer = Buffer.alloc(256 * 1024);
   #isClosed = false;
+  /** Of the last write. */
+  #tookMs = 0;
 
   constructor(options: {
     logDir: string;
@@ -81,10 +85,9 @@ export class LogWriter {
 
   /** Has everything queued written as soon as the disk is free. */
   flush(): void {
-    if (this.#running !== null || this.#queue.length === 0 || this.#isClosed) return;
-    this.#running = this.#run().finally(() => {
-      this.#running = null;
-    });
+    if (this.#isRunning || this.#queue.length === 0 || this.#isClosed) return;
+    this.#isRunning = true;
+    this.#running = this.#run();
   }
 
   /** Writes what is queued, unless the disk is full, and lets go of the files. */
@@ -106,12 +109,11 @@ export class LogWriter {
         this.#queuedInFlight = 0;
         this.#events.onDurable((batch.at(-1) as AppendedRecord).sequence, this.#tookMs);
       }
+      this.#isRunning = false;
     } catch (error) {
       if (error !== CLOSED) this.#events.onFatal(error);
     }
   }
-
-  #tookMs = 0;
 
   #takeBatch(): AppendedRecord[] {
     let bytes = 0;

@@ -22,6 +22,8 @@ export const RECORD_ALIGNMENT = 8;
 /** Of an accepted record's payload, before its value: slot, ballot, digest, zero. */
 const ACCEPTED_HEADER_BYTES = 24;
 const MAGIC = 0x52_4e_59_53;
+/** How every record begins on disk. */
+export const RECORD_MAGIC = Buffer.from('SYNR');
 const kinds = ['promised', 'accepted', 'decided'] as const;
 
 export interface RecordHeader {

@@ -7,8 +7,17 @@ import { basename, join } from 'node:path';
 import type { DurableRecord } from '../paxos/interface.ts';
 import { DataDamagedError } from './errors.ts';
 import { syncFolder } from './files.ts';
-import { decodeHeader, decodePayload, paddedBytes, RECORD_ALIGNMENT, RECORD_HEADER_BYTES } from './record.ts';
+import {
+  decodeHeader,
+  decodePayload,
+  paddedBytes,
+  RECORD_ALIGNMENT,
+  RECORD_HEADER_BYTES,
+  RECORD_MAGIC,
+} from './record.ts';
 import { decodeSegmentHeader, firstNumberOf, openForWriting, SEGMENT_HEADER_BYTES, type Segment } from './segment.ts';
+
+const ZEROS = Buffer.alloc(64 * 1024);
 
 export interface ScannedLog {
   readonly segments: Segment[];
@@ -78,8 +87,8 @@ function scanSegment(
 
 /** How many bytes after `end` hold something, all of it never synced. Throws when a later record says otherwise. */
 function tornTail(file: Buffer, segment: Segment, end: SegmentEnd): number {
-  for (let at = end.offset; at + RECORD_HEADER_BYTES <= file.length; at += RECORD_ALIGNMENT) {
-    const header = decodeHeader(file, at, segment.salt);
+  for (let at = file.indexOf(RECORD_MAGIC, end.offset); at >= 0; at = file.indexOf(RECORD_MAGIC, at + 1)) {
+    const header = at % RECORD_ALIGNMENT === 0 ? decodeHeader(file, at, segment.salt) : null;
     if (header !== null && header.syncedUpTo >= end.nextNumber)
       throw damaged(
         segment.path,
@@ -88,9 +97,15 @@ function tornTail(file: Buffer, segment: Segment, end: SegmentEnd): number {
         `record ${header.number} after it says that it was synced`,
       );
   }
-  let last = file.length;
-  while (last > end.offset && file[last - 1] === 0) last -= 1;
-  return last - end.offset;
+  return usedEnd(file, end.offset) - end.offset;
+}
+
+/** The offset after the last byte that is not zero; `from` when there is none behind it. */
+function usedEnd(file: Buffer, from: number): number {
+  let end = file.length;
+  while (end - ZEROS.length >= from && file.subarray(end - ZEROS.length, end).equals(ZEROS)) end -= ZEROS.length;
+  while (end > from && file[end - 1] === 0) end -= 1;
+  return end;
 }
 
 /** Zeros the torn tail, so that no later scan can mistake its remains for records. */
