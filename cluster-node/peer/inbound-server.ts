@@ -37,7 +37,9 @@ export class InboundServer {
       {
         ...options.tls,
         requestCert: true,
-        rejectUnauthorized: true,
+        // Whoever is not authorized is turned away in #accept, where the reason can be told and logged; node:tls would drop
+        // the connection without a word.
+        rejectUnauthorized: false,
         minVersion: 'TLSv1.3',
         handshakeTimeout: HELLO_TIMEOUT_MS,
         noDelay: true,
@@ -62,7 +64,6 @@ export class InboundServer {
   }
 
   #accept(socket: tls.TLSSocket): void {
-    const remote = socket.remoteAddress ?? 'unknown address';
     const splitter = new FrameSplitter();
     let member: MemberSlot = 0;
     this.#sockets.add(socket);
@@ -72,6 +73,10 @@ export class InboundServer {
       this.#sockets.delete(socket);
       if (this.#byMember.get(member) === socket) this.#byMember.delete(member);
     });
+    if (!socket.authorized) {
+      this.#refuse(socket, `its certificate is not of this cluster: ${String(socket.authorizationError)}`);
+      return;
+    }
     socket.on('data', (chunk: Buffer) => {
       try {
         for (const body of splitter.push(chunk)) {
@@ -82,11 +87,15 @@ export class InboundServer {
         }
       } catch (error) {
         if (!(error instanceof Refusal) && (error as Error).name !== 'FrameError') throw error;
-        this.#options.onRefused(remote, (error as Error).message);
-        socket.end(encodeFrame({ kind: 'refused', reason: (error as Error).message.slice(0, 500) }));
-        socket.destroySoon();
+        this.#refuse(socket, (error as Error).message);
       }
     });
+  }
+
+  #refuse(socket: tls.TLSSocket, reason: string): void {
+    this.#options.onRefused(socket.remoteAddress ?? 'unknown address', reason);
+    socket.end(encodeFrame({ kind: 'refused', reason: reason.slice(0, 500) }));
+    socket.destroySoon();
   }
 
   /** The member that is calling. Throws Refusal for a stranger. */
