@@ -25,10 +25,10 @@ async function main(argv: readonly string[]): Promise<number> {
       return runSupervisor(rest);
     case 'version':
     case '--version':
-      console.log(VERSION);
+      process.stdout.write(`${VERSION}\n`);
       return nodeExitCodes.stopped;
     default:
-      console.error(USAGE);
+      process.stderr.write(`${USAGE}\n`);
       return nodeExitCodes.badConfig;
   }
 }
@@ -37,9 +37,9 @@ function run(argv: readonly string[]): Promise<number> | number {
   try {
     const { values } = parseArgs({ args: [...argv], options: { config: { type: 'string' } } });
     if (values.config !== undefined) return runNode(values.config);
-    console.error(`synod-node run: --config FILE is missing\n${USAGE}`);
+    process.stderr.write(`synod-node run: --config FILE is missing\n${USAGE}\n`);
   } catch (error) {
-    console.error(`synod-node run: ${(error as Error).message}\n${USAGE}`);
+    process.stderr.write(`synod-node run: ${(error as Error).message}\n${USAGE}\n`);
   }
   return nodeExitCodes.badConfig;
 }
@@ -47,7 +47,7 @@ function run(argv: readonly string[]): Promise<number> | number {
 main(process.argv.slice(2)).then(
   (code) => process.exit(code),
   (error: unknown) => {
-    console.error('synod-node:', error);
+    process.stderr.write(`synod-node: ${error instanceof Error ? error.stack : String(error)}\n`);
     process.exit(nodeExitCodes.crashed);
   },
 );

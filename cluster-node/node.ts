@@ -282,7 +282,7 @@ export class SynodNode implements NodePort {
 
   #onCoreEvent(event: CoreEvent): void {
     this.#record(nodeEventOf(event, (member) => this.#nameOf(member)));
-    for (const listener of [...this.#listeners]) listener(event);
+    for (const listener of this.#listeners) listener(event);
   }
 
   #record(event: Pick<NodeEvent, 'kind' | 'text'> & Partial<Pick<NodeEvent, 'ballot' | 'memberSlot'>>): void {

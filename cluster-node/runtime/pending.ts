@@ -41,7 +41,7 @@ class WaitingCalls<T> {
   }
 
   rejectAll(reason: UnavailableReason, mayHaveHappened: boolean): void {
-    for (const sequence of [...this.#calls.keys()]) this.reject(sequence, reason, mayHaveHappened);
+    for (const sequence of this.#calls.keys()) this.reject(sequence, reason, mayHaveHappened);
   }
 
   #take(sequence: number): Waiting<T> | undefined {
@@ -138,7 +138,7 @@ export class PendingCalls {
     this.#proposals.rejectAll('stopping', true);
     this.#reads.rejectAll('stopping', false);
     this.#readsAtSlot = [];
-    for (const sequence of [...this.#sharedReads.keys()]) this.#takeReaders(sequence);
+    for (const sequence of this.#sharedReads.keys()) this.#takeReaders(sequence);
   }
 
   #joinRead(sequence: number): void {
