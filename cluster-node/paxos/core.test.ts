@@ -207,3 +207,138 @@ describe('an acceptor, by the sentences of Paxos Made Simple', () => {
     expect(effects).toContainEqual({ kind: 'event', event: { kind: 'digestMismatch', from: 2, slot: 2 } });
   });
 });
+
+describe('a proposer, by the sentences of Paxos Made Simple', () => {
+  /** A core that has just sent prepares under the returned ballot, with its own promise durable. */
+  function candidate(): { core: PaxosCore; ballot: number } {
+    const core = new PaxosCore(OPTIONS, null);
+    core.step({ kind: 'tick' }, 0);
+    hear(core, 1);
+    for (let nowMs = 2; nowMs < 500; nowMs += 10) {
+      const started = core.step({ kind: 'tick' }, nowMs).find((effect) => effect.kind === 'persist');
+      if (started === undefined || started.record.kind !== 'promised') continue;
+      core.step({ kind: 'durable', upTo: started.sequence }, nowMs);
+      return { core, ballot: started.record.ballot };
+    }
+    throw new Error('it never stood for election');
+  }
+
+  /** Both peers are there and know of no leader. */
+  function hear(core: PaxosCore, nowMs: number): void {
+    const view = { believedLeader: 0, leaderBallot: 0, quorumConnected: true, decidedUpTo: 0, appliedUpTo: 0 };
+    for (const from of [2, 3]) {
+      core.step({ kind: 'message', from, message: { kind: 'heartbeat', sequence: 1, promised: 0, ...view } }, nowMs);
+      const reply = { kind: 'heartbeatReply', sequence: 1, promised: 0, decidedUpTo: 0 } as const;
+      core.step({ kind: 'message', from, message: reply }, nowMs);
+    }
+  }
+
+  function promise(ballot: number, entries: readonly (typeof ENTRY)[]): PeerMessage {
+    return { kind: 'promise', ballot, fromSlot: 1, page: 0, last: true, entries, decidedUpTo: 0 };
+  }
+
+  it('proposes "the value of the highest-numbered proposal among the responses", and no-ops into gaps', () => {
+    const { core, ballot } = candidate();
+    core.step(
+      {
+        kind: 'message',
+        from: 2,
+        message: {
+          kind: 'promise',
+          ballot,
+          fromSlot: 1,
+          page: 0,
+          last: false,
+          entries: [{ ...ENTRY, ballot: 3 }],
+          decidedUpTo: 0,
+        },
+      },
+      500,
+    );
+    const higher = { slot: 1, ballot: 5, value: Buffer.from('higher'), digest: digestOf(Buffer.from('higher')) };
+    const effects = core.step(
+      { kind: 'message', from: 3, message: promise(ballot, [higher, { ...ENTRY, slot: 3 }]) },
+      500,
+    );
+    const accept = sends(effects).find(({ message }) => message.kind === 'accept' && message.entries.length > 0);
+    const values =
+      accept?.message.kind === 'accept' ? accept.message.entries.map(({ value }) => Buffer.from(value).toString()) : [];
+    expect(values).toEqual(['higher', '', 'x']);
+  });
+
+  it('does not count a promise of which a page is missing', () => {
+    const { core, ballot } = candidate();
+    const message: PeerMessage = {
+      kind: 'promise',
+      ballot,
+      fromSlot: 5,
+      page: 1,
+      last: true,
+      entries: [],
+      decidedUpTo: 0,
+    };
+    core.step({ kind: 'message', from: 2, message }, 500);
+    expect(core.status(500).role).toBe('candidate');
+    core.step({ kind: 'message', from: 2, message: promise(ballot, []) }, 500);
+    expect(core.status(500).role).toBe('leader');
+  });
+
+  it('gives way to a higher ballot and comes back above it', () => {
+    const { core, ballot } = candidate();
+    const promised = ballot + 5 * 1024 + 1;
+    core.step({ kind: 'message', from: 2, message: { kind: 'nack', ballot, promised } }, 500);
+    expect(core.status(500).role).toBe('follower');
+    hear(core, 500);
+    for (let nowMs = 500; nowMs < 900; nowMs += 10) {
+      const started = core.step({ kind: 'tick' }, nowMs).find((effect) => effect.kind === 'persist');
+      if (started?.record.kind === 'promised') return expect(started.record.ballot).toBeGreaterThan(promised);
+    }
+    throw new Error('it never tried again');
+  });
+});
+
+describe('a change of leader', () => {
+  it('is over within six heartbeats when the connections to a dead leader break', () => {
+    const cluster = new InstantCluster([1, 2, 3]);
+    cluster.run(1000);
+    const dead = cluster.leaders()[0] as number;
+    const survivors = [1, 2, 3].filter((member) => member !== dead);
+    for (const member of survivors) cluster.cutBoth(member, dead);
+    for (const member of survivors) cluster.give(member, { kind: 'link', member: dead, up: false });
+    cluster.run(6 * OPTIONS.heartbeatMs);
+    expect(cluster.leaders().filter((member) => member !== dead)).toHaveLength(1);
+  });
+
+  it('keeps what clients asked for meanwhile', () => {
+    const cluster = new InstantCluster([1, 2, 3]);
+    cluster.run(1000);
+    const dead = cluster.leaders()[0] as number;
+    const [origin, other] = [1, 2, 3].filter((member) => member !== dead) as [number, number];
+    cluster.cutBoth(origin, dead);
+    cluster.cutBoth(other, dead);
+    cluster.propose(origin, 'asked while nobody led', 1);
+    cluster.run(4 * OPTIONS.electionTimeoutMs);
+    expect(cluster.delivered(other)).toEqual(['asked while nobody led']);
+    expect(cluster.delivered(dead)).toEqual([]);
+    cluster.cut.clear();
+    cluster.run(500);
+    expect(cluster.delivered(dead)).toEqual(['asked while nobody led']);
+  });
+
+  it('gives a transfer up after an election timeout when the target hears nothing of it', () => {
+    const cluster = new InstantCluster([1, 2, 3]);
+    cluster.run(1000);
+    const leader = cluster.leaders()[0] as number;
+    const target = (leader % 3) + 1;
+    cluster.cut.add(`${leader}-${target}`);
+    cluster.propose(leader, 'before', 1);
+    cluster.give(leader, { kind: 'transfer', target });
+    cluster.propose(leader, 'queued', 2);
+    expect(cluster.delivered(leader)).toEqual(['before']);
+    cluster.run(OPTIONS.electionTimeoutMs + 100);
+    expect(cluster.leaders()).toEqual([leader]);
+    expect(cluster.delivered(leader)).toEqual(['before', 'queued']);
+    const failed = { kind: 'transferFailed', target, reason: 'the target did not take over in time' };
+    expect(cluster.effects).toContainEqual({ member: leader, effect: { kind: 'event', event: failed } });
+  });
+});

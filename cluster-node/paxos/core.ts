@@ -140,8 +140,7 @@ export class PaxosCore {
       case 'applied':
         return this.#log.applied(input.upTo);
       case 'link':
-        if (!input.up && input.member === this.#election.leader) this.#election.onLeaderLinkDown();
-        return;
+        return this.#onLink(input.member, input.up);
       case 'propose':
         return this.#requests.add(input.request, input.value);
       case 'abandon':
@@ -191,6 +190,11 @@ export class PaxosCore {
         if (message.ballot === this.#acceptor.promised && this.#leadership === null) this.#campaign('transfer');
         return;
     }
+  }
+
+  #onLink(member: MemberSlot, up: boolean): void {
+    const peer = this.#peers.get(member);
+    if (peer !== undefined && !up) this.#election.onLinkDown(peer);
   }
 
   #onTick(): void {

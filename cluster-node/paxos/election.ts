@@ -87,11 +87,16 @@ export class Election {
     this.#failures = 0;
   }
 
-  /** The connection to the leader broke: wait for one more heartbeat at most, not for the whole timeout. */
-  onLeaderLinkDown(): void {
+  /**
+   * The connection to a member broke: wait for one or two more heartbeats, not for the whole timeout. One that lives is
+   * connected again and heard by then, so a false alarm changes nothing.
+   */
+  onLinkDown(peer: Peer): void {
     const { out, options, jitter } = this.#parts;
-    const patienceMs = options.heartbeatMs * jitter.draw();
-    this.#contactAtMs = Math.min(this.#contactAtMs, out.nowMs - options.electionTimeoutMs + patienceMs);
+    const patienceMs = options.heartbeatMs * (1 + jitter.draw());
+    const heardAtMs = out.nowMs - options.electionTimeoutMs + patienceMs;
+    if (peer.heartbeatAtMs !== null) peer.heartbeatAtMs = Math.min(peer.heartbeatAtMs, heardAtMs);
+    if (peer.member === this.leader) this.#contactAtMs = Math.min(this.#contactAtMs, heardAtMs);
   }
 
   /** Asked on every tick while not content and not a candidate: is it time to start phase 1? */
