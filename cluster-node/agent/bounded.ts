@@ -14,13 +14,15 @@ export async function within<T, F>(promise: Promise<T>, timeoutMs: number, fallb
 }
 
 /**
- * Runs a job at most once at a time: while one run hangs, asking again waits for that one. So a job that never ends holds
+ * Runs a job at most once at a time: while one run hangs, asking again, with whatever arguments, waits for that one. So a job that never ends holds
  * one thread of the pool, not all four.
  */
-export function singleFlight<T>(job: () => Promise<T>): () => Promise<T> {
+export function singleFlight<A extends readonly unknown[], T>(
+  job: (...args: A) => Promise<T>,
+): (...args: A) => Promise<T> {
   let underWay: Promise<T> | null = null;
-  return () => {
-    underWay ??= job().finally(() => {
+  return (...args) => {
+    underWay ??= job(...args).finally(() => {
       underWay = null;
     });
     return underWay;

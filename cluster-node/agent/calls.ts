@@ -15,7 +15,7 @@ import { KeyedQueue, within } from './bounded.ts';
 import { tailLog } from './log-tail.ts';
 import { type FoundFolder, listNodeFolders, type NodeFolder, openNodeFolder } from './node-folders.ts';
 import { removeNode } from './remove-node.ts';
-import { killNode, restartNode, serviceState, startNode, stopNode } from './service.ts';
+import { killNode, restartNode, serviceState, startNode, stopNode, unknownState } from './service.ts';
 
 const DISK_TIMEOUT_MS = 10_000;
 const ADMIN_TIMEOUT_MS = 5_000;
@@ -71,7 +71,10 @@ function agentActions(home: string): Actions {
   const change = <T>(nodeId: string, job: (folder: NodeFolder) => Promise<T>) =>
     perNode.run(nodeId, async () => job(await openFolder(home, nodeId)));
   return {
-    nodes: async () => ({ nodes: await stateOfAll(await onDisk(listNodeFolders(home), 'listing the nodes')) }),
+    nodes: async () => {
+      const found = await onDisk(listNodeFolders(home), 'listing the nodes');
+      return { nodes: await onDisk(Promise.all(found.map(stateOfFound)), 'looking at the nodes') };
+    },
     start: ({ nodeId }) => change(nodeId, startNode),
     stop: ({ nodeId }) => change(nodeId, stopNode),
     restart: ({ nodeId }) => change(nodeId, restartNode),
@@ -97,14 +100,10 @@ function agentActions(home: string): Actions {
   };
 }
 
-export function stateOfAll(found: readonly FoundFolder[]): Promise<ServiceState[]> {
-  return Promise.all(found.map(stateOfFound));
-}
-
 /** A folder that cannot be used is shown as `unknown` with the reason rather than left out. */
 export async function stateOfFound(found: FoundFolder): Promise<ServiceState> {
   if (found.folder) return serviceState(found.folder);
-  return { nodeId: found.nodeId, state: 'unknown', pid: null, restarts: 0, reason: found.why };
+  return unknownState(found.nodeId, found.why);
 }
 
 /** Asks a node on its admin socket; errors as of callSocket. */

@@ -3,15 +3,18 @@
  * takes long makes the next one late. A node that does not answer in time has no figures in this round, never old ones.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Sample } from '../contract/sample.ts';
+import type { Sample, ServiceState } from '../contract/sample.ts';
 import { singleFlight, within } from './bounded.ts';
 import { askNode, stateOfFound } from './calls.ts';
 import { HostSampler } from './host/host-sampler.ts';
 import { type FoundFolder, listNodeFolders, type NodeFolder } from './node-folders.ts';
 import type { Outbox } from './outbox.ts';
+import { unknownState } from './service.ts';
 
 const NODE_TIMEOUT_MS = 700;
 const FOLDERS_TIMEOUT_MS = 300;
+/** Longer than a supervisor is given to answer: what hangs beyond is the disk. */
+const STATE_TIMEOUT_MS = 800;
 
 /** How far a node's events have been sent. */
 interface EventCursor {
@@ -33,6 +36,8 @@ export class Sampler {
   readonly #listFolders: () => Promise<FoundFolder[]>;
   #folders: FoundFolder[] = [];
   readonly #cursors = new Map<string, EventCursor>();
+  /** By node: looking for the state again while the last look hangs on a disk would use up the threads. */
+  readonly #states = new Map<string, (found: FoundFolder) => Promise<ServiceState>>();
 
   constructor(options: SamplerOptions) {
     this.#options = options;
@@ -62,7 +67,7 @@ export class Sampler {
     const usable = this.#folders.flatMap(({ folder }) => (folder ? [folder] : []));
     const [host, nodes] = await Promise.all([
       this.#host.sample(usable.map(({ dataDir }) => dataDir)),
-      Promise.all(this.#folders.map((found) => sampleNode(found))),
+      Promise.all(this.#folders.map((found) => this.#sampleNode(found))),
       ...usable.map((folder) => this.#pushEvents(folder)),
     ]);
     this.#options.outbox.offer({ kind: 'sample', sample: { capturedAtUnixMs, host, nodes } });
@@ -78,13 +83,26 @@ export class Sampler {
     if (!this.#options.outbox.offer({ kind: 'nodeEvents', nodeId, ...news })) return;
     this.#cursors.set(nodeId, { boot: news.boot, afterSequence: last.sequence });
   }
-}
 
-async function sampleNode(found: FoundFolder): Promise<Sample['nodes'][number]> {
-  const { folder } = found;
-  const [service, node] = await Promise.all([
-    stateOfFound(found),
-    folder && askNode(folder, { call: 'sample', params: {}, timeoutMs: NODE_TIMEOUT_MS }).catch(() => null),
-  ]);
-  return { service, node: node?.nodeId === found.nodeId ? node : null };
+  async #sampleNode(found: FoundFolder): Promise<Sample['nodes'][number]> {
+    const { folder, nodeId } = found;
+    const [service, node] = await Promise.all([
+      within(
+        this.#stateOf(found),
+        STATE_TIMEOUT_MS,
+        unknownState(nodeId, 'its folder cannot be read: the disk may hang'),
+      ),
+      folder && askNode(folder, { call: 'sample', params: {}, timeoutMs: NODE_TIMEOUT_MS }).catch(() => null),
+    ]);
+    return { service, node: node?.nodeId === nodeId ? node : null };
+  }
+
+  #stateOf(found: FoundFolder): Promise<ServiceState> {
+    let look = this.#states.get(found.nodeId);
+    if (!look) {
+      look = singleFlight(stateOfFound);
+      this.#states.set(found.nodeId, look);
+    }
+    return look(found);
+  }
 }

@@ -9,7 +9,13 @@ import type { ServiceState } from '../contract/sample.ts';
 import { askSupervisor, type SupervisorCall, type SupervisorStatus } from '../supervisor/control.ts';
 import { launchRelease, readLaunch, supervisorArguments } from '../supervisor/launch.ts';
 import { lineInWords, openLog } from '../supervisor/node-log.ts';
-import { currentBootId, isAlive, type ProcessIdentity, signalProcess } from '../supervisor/process-identity.ts';
+import {
+  currentBootId,
+  identify,
+  isAlive,
+  type ProcessIdentity,
+  signalProcess,
+} from '../supervisor/process-identity.ts';
 import { findNode, findRecorded, readRecord, removeRecord } from '../supervisor/run-records.ts';
 import { ALREADY_SUPERVISED_EXIT_CODE } from '../supervisor/supervise.ts';
 import { CallFailedError, callSocket, failCall } from '../supervisor/socket-call.ts';
@@ -22,6 +28,7 @@ const STOP_TIMEOUT_MS = 15_000;
 const START_TIMEOUT_MS = 20_000;
 const POLL_MS = 25;
 const REASON_LINES = 12;
+const SUPERVISOR_LEFT = 'its supervisor ended meanwhile: somebody else stopped it';
 
 function isFailure(error: unknown, kind: 'notRunning' | 'timeout'): boolean {
   return error instanceof CallFailedError && error.callError.kind === kind;
@@ -43,9 +50,12 @@ export async function serviceState(folder: NodeFolder): Promise<ServiceState> {
     const status = await askIfThere(folder, 'status', STATUS_TIMEOUT_MS);
     return status ? stateOfStatus(folder, status) : await stateWithoutSupervisor(folder);
   } catch (error) {
-    const reason = `the supervisor cannot be asked: ${(error as Error).message}`;
-    return { nodeId: folder.nodeId, state: 'unknown', pid: null, restarts: 0, reason };
+    return unknownState(folder.nodeId, `the supervisor cannot be asked: ${(error as Error).message}`);
   }
+}
+
+export function unknownState(nodeId: string, reason: string): ServiceState {
+  return { nodeId, state: 'unknown', pid: null, restarts: 0, reason };
 }
 
 function stateOfStatus(folder: NodeFolder, status: SupervisorStatus): ServiceState {
@@ -71,12 +81,12 @@ async function stateWithoutSupervisor(folder: NodeFolder): Promise<ServiceState>
 export async function startNode(folder: NodeFolder): Promise<ServiceState> {
   const status = await askIfThere(folder, 'status', STATUS_TIMEOUT_MS);
   if (status?.state === 'failed') await askSupervisor(folder.supervisorSocket, 'restart', STOP_TIMEOUT_MS);
-  return waitUntilAnswering(folder, status ? () => null : startSupervisor(folder));
+  return waitUntilAnswering(folder, status ? () => SUPERVISOR_LEFT : startSupervisor(folder));
 }
 
 export async function restartNode(folder: NodeFolder): Promise<ServiceState> {
   const restarted = await askIfThere(folder, 'restart', STOP_TIMEOUT_MS);
-  return waitUntilAnswering(folder, restarted ? () => null : startSupervisor(folder));
+  return waitUntilAnswering(folder, restarted ? () => SUPERVISOR_LEFT : startSupervisor(folder));
 }
 
 /** Gives back a function that says why the supervisor could not be started; null as long as nothing is known against it. */
@@ -145,7 +155,8 @@ async function startFailure(folder: NodeFolder, kind: 'failed' | 'timeout', why:
 
 /** Done when node and supervisor are gone. */
 export async function stopNode(folder: NodeFolder): Promise<ServiceState> {
-  const supervisor = await findRecorded(folder.nodeDir, 'supervisor');
+  const status = await askIfThere(folder, 'status', STATUS_TIMEOUT_MS);
+  const supervisor = status ? identify(status.supervisorPid) : await findRecorded(folder.nodeDir, 'supervisor');
   await askIfThere(folder, 'stop', STOP_TIMEOUT_MS);
   if (supervisor && !(await endsWithin(supervisor, STOP_TIMEOUT_MS))) {
     throw failCall(

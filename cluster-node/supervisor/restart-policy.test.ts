@@ -16,7 +16,7 @@ function pausesUntilGivenUp(policy = defaultRestartPolicy): { pauses: number[]; 
 it('starts again at once, then with doubling pauses, then leaves the node down with the reason', () => {
   const { pauses, why } = pausesUntilGivenUp();
   expect(pauses).toEqual([0, 200, 400, 800, 1600]);
-  expect(why).toBe('the node exited with code 1; it ended within 10 s of its start 6 times in a row');
+  expect(why).toBe('the node exited with code 1 (crashed); it ended within 10 s of its start 6 times in a row');
 });
 
 it('never pauses longer than the longest pause', () => {

@@ -56,5 +56,8 @@ export function decideRestart(policy: RestartPolicy, fastExits: number, exit: No
 
 export function describeExit(exit: Pick<NodeExit, 'code' | 'signal'>): string {
   if (exit.signal !== null) return `the node was ended by ${exit.signal}`;
-  return exit.code === null ? 'the node ended in an unknown way' : `the node exited with code ${exit.code}`;
+  if (exit.code === null) return 'the node ended in an unknown way';
+  // The name says what is wrong also where a full disk has swallowed the log.
+  const name = Object.entries(nodeExitCodes).find(([, code]) => code === exit.code)?.[0];
+  return `the node exited with code ${exit.code}${name ? ` (${name})` : ''}`;
 }

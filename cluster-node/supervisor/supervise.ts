@@ -39,13 +39,22 @@ export async function runSupervisor(argv: readonly string[]): Promise<number> {
     return ALREADY_SUPERVISED_EXIT_CODE;
   }
   const keeper = new NodeKeeper({ nodeDir, policy: defaultRestartPolicy, stopGraceMs: STOP_GRACE_MS });
-  const self = identify(process.pid);
-  if (self) writeRecord(nodeDir, 'supervisor', self);
+  recordSelf(nodeDir);
 
   await serveUntilStopped(nodeDir, socketPath, keeper);
   removeRecord(nodeDir, 'supervisor');
   lock.release();
   return 0;
+}
+
+function recordSelf(nodeDir: string): void {
+  const self = identify(process.pid);
+  try {
+    if (self) writeRecord(nodeDir, 'supervisor', self);
+  } catch (error) {
+    // On a full disk the node's own reason is worth more than this one: it says so on the socket.
+    appendSupervisorLine(join(nodeDir, nodeLayout.logFile), 'warn', `its pid could not be recorded: ${String(error)}`);
+  }
 }
 
 async function serveUntilStopped(nodeDir: string, socketPath: string, keeper: NodeKeeper): Promise<void> {

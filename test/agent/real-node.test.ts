@@ -130,7 +130,7 @@ it('stops and removes all, and leaves no process and no node folder', async () =
   await Promise.all(nodeIds.map((nodeId) => agent.call('stop', { nodeId })));
   expect(home.processes('run').concat(home.processes('supervise'))).toEqual([]);
   const lines = (await agent.call('logTail', { nodeId: nodeIds[1] as string, lines: 20 })).lines;
-  expect(lines.join('\n')).toMatch(/the node exited with code 0/);
+  expect(lines.join('\n')).toMatch(/the node exited with code 0 \(stopped\)/);
   for (const nodeId of nodeIds)
     expect(await agent.call('remove', { nodeId, confirmNodeId: nodeId })).toEqual({ removed: true });
   expect(existsSync(join(home.path, hostLayout.nodes))).toBe(false);

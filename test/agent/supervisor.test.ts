@@ -75,10 +75,10 @@ it('ends a node that ignores SIGTERM', async () => {
 });
 
 it('leaves a node down that ends again and again, says why, and takes it up once the cause is gone', async () => {
-  home.behave(nodeId, 'exit 7');
+  home.behave(nodeId, 'exit 9');
   const refusal = await agent.refusal('start', { nodeId });
   expect(refusal.kind).toBe('failed');
-  expect(refusal.message).toMatch(/exited with code 7; it ended within 10 s of its start 6 times in a row/);
+  expect(refusal.message).toMatch(/exited with code 9; it ended within 10 s of its start 6 times in a row/);
   expect(refusal.message).toMatch(/the disk is made of cheese/);
   expect(refusal.nextStep).toContain('node.log');
   await until('the failed state in a sample', () => agent.latest(nodeId)?.service.state === 'failed');
@@ -92,7 +92,9 @@ it('leaves a node down that ends again and again, says why, and takes it up once
 it('does not start a node again that calls its configuration bad', async () => {
   home.behave(nodeId, 'exit 2');
   const refusal = await agent.refusal('start', { nodeId });
-  expect(refusal.message).toMatch(/exited with code 2, with which it says that starting it again cannot help/);
+  expect(refusal.message).toMatch(
+    /exited with code 2 \(badConfig\), with which it says that starting it again cannot help/,
+  );
   const lines = (await agent.call('logTail', { nodeId, lines: 50 })).lines;
   expect(lines.filter((line) => line.includes('"name":"stand-in"') && line.includes('behaviour'))).toHaveLength(1);
 });
