@@ -23,7 +23,6 @@ import { LabFleet } from './provision/lab-fleet.ts';
 import type { EngineResources } from './resources.ts';
 import { createRouter, type EngineRouter } from './router.ts';
 import { memorySecretStore, type SecretStore } from './secrets.ts';
-import type { ShellCommand } from './ssh/shell-command.ts';
 import { History } from './telemetry/history.ts';
 import { LeaderChanges } from './telemetry/leader-changes.ts';
 import { Observations } from './telemetry/observations.ts';
@@ -111,10 +110,12 @@ function compose(options: EngineOptions, folder: StateFolder, clock: () => numbe
   return {
     router,
     close: async () => {
-      await operations.close();
+      // What runs is aborted; closing its connections ends the calls that it waits for.
+      const ended = operations.close();
       fleet.stop();
       await agents.close();
       hosts.close();
+      await ended;
       store.close();
       folder.release();
     },
@@ -123,6 +124,5 @@ function compose(options: EngineOptions, folder: StateFolder, clock: () => numbe
 
 async function openAgent(hosts: Hosts, target: AgentTarget, signal: AbortSignal) {
   const connection = await hosts.connection(target.hostId, signal);
-  // `agentCommand` quotes nothing because it holds nothing but checked versions.
-  return connection.channel(target.command as ShellCommand, { signal });
+  return connection.channel(target.command, { signal });
 }

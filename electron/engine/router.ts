@@ -84,7 +84,7 @@ function fleetCalls(os: Os, { fleet, hosts, store }: RouterParts) {
 }
 
 function clusterCalls(os: Os, parts: RouterParts) {
-  const { clusters, fleet, history, store } = parts;
+  const { clusters, history, store } = parts;
   return {
     clusters: {
       plan: os.clusters.plan.handler(({ input }) => clusters.plan(input)),

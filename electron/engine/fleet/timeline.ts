@@ -31,7 +31,8 @@ export async function* watchTimeline(
   signal?.addEventListener('abort', poke);
   try {
     yield limit === 0 ? [] : store.listEvents({ clusterId, beforeEventId: null, limit }).reverse();
-    while (!signal?.aborted) {
+    for (;;) {
+      if (signal?.aborted) return;
       if (waiting.length > 0) yield waiting.splice(0);
       else
         await new Promise<void>((resolve) => {

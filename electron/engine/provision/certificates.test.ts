@@ -19,7 +19,7 @@ async function handshake(server: KeyPair, client: KeyPair, authority: KeyPair): 
   try {
     const outcome = Promise.race([
       once(listener, 'secureConnection').then(
-        ([peer]) => `welcome ${(peer as TLSSocket).getPeerCertificate().subject.CN}`,
+        ([peer]) => `welcome ${String((peer as TLSSocket).getPeerCertificate().subject.CN)}`,
       ),
       once(listener, 'tlsClientError').then(([error]) => `refused ${(error as NodeJS.ErrnoException).code}`),
     ]);

@@ -9,7 +9,7 @@ import type { Logger } from 'pino';
 import type { ClusterPlan } from '../../contract/contract.ts';
 import type { Operation } from '../../contract/model.ts';
 import { newId } from '../fleet/ids.ts';
-import type { StoredCluster, StoredHost, StoredMember } from '../fleet/records.ts';
+import type { StoredCluster, StoredMember } from '../fleet/records.ts';
 import type { FleetStore } from '../fleet/store.ts';
 import { FailureError, failureOf } from '../operations/failure.ts';
 import type { OperationRun, Operations } from '../operations/operations.ts';
@@ -179,10 +179,12 @@ export class Clusters {
 
   /** The body of `create` and `resume`, for operations that do more than that. Returns the outcome. */
   async provision(clusterId: string, run: OperationRun): Promise<string> {
-    const { store, clock } = this.#options;
-    const cluster = this.get(clusterId);
+    const { store, resources, clock } = this.#options;
     const startedAt = clock();
-    store.putCluster({ ...cluster, lifecycle: 'provisioning' });
+    // What is at hand is shipped: a cluster that was begun with an older build goes on with this one.
+    const versions = { runtimeVersion: resources.runtimeVersion, releaseVersion: resources.nodeBundleVersion };
+    const cluster: StoredCluster = { ...this.get(clusterId), ...versions, lifecycle: 'provisioning' };
+    store.putCluster(cluster);
     try {
       await this.#provisionHosts(cluster, run);
     } catch (error) {
@@ -217,8 +219,17 @@ export class Clusters {
     ]);
     const work = tasks.map((task) => new HostProvisioning(this.#options, task, run));
     await allHosts(work, (one) => one.check());
-    await allHosts(work, (one) => one.apply());
-    await run.step({ ...WHOLE, step: 'Quorum' }, () => waitForQuorum(this.#options.agents, members, run.signal));
+    await allHosts(work, (one) => one.put());
+    await allHosts(
+      work.filter((one) => !one.mustRestart),
+      (one) => one.start(),
+    );
+    for (const one of work.filter((other) => other.mustRestart)) {
+      await one.start();
+      // One after the other, so that the cluster goes on serving meanwhile.
+      await waitForQuorum(this.#options.agents, { members, including: one.member }, run.signal);
+    }
+    await run.step({ ...WHOLE, step: 'Quorum' }, () => waitForQuorum(this.#options.agents, { members }, run.signal));
     await run.step({ ...WHOLE, step: 'Write and read' }, () => verifyServing(members, keys.access(), run.signal));
   }
 

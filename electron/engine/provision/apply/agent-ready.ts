@@ -42,7 +42,7 @@ function notReady(host: string, state: AgentState | null): FailureError {
   const why = state?.kind === 'lost' ? failureOf(state.reason) : null;
   return new FailureError(
     {
-      ...(why ?? {}),
+      ...why,
       kind: 'agentNotReady',
       host,
       message: `The agent on ${host} does not answer${why ? `: ${why.message}` : '.'}`,

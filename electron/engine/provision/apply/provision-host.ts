@@ -71,8 +71,17 @@ export class HostProvisioning {
     await this.#step('Check host', () => this.#checkHost());
   }
 
-  /** Writes and starts; `check` must have passed. Throws FailureError. */
-  async apply(): Promise<void> {
+  get member(): StoredMember {
+    return this.#task.member;
+  }
+
+  /** It runs on files that were replaced since. Known after `put`. */
+  get mustRestart(): boolean {
+    return this.#inspection?.isRunning === true && this.#rewrote;
+  }
+
+  /** Writes; `check` must have passed. Throws FailureError. */
+  async put(): Promise<void> {
     const { resources } = this.#parts;
     await this.#step('Runtime', (report) => this.#ship(runtimeFile(resources), report));
     await this.#step('Node program', (report) => this.#ship(releaseFile(resources), report));
@@ -81,6 +90,10 @@ export class HostProvisioning {
     await this.#step('Configuration', () =>
       this.#put(files.configuration, [nodeLayout.dataDir, 'log', nodeLayout.runDir]),
     );
+  }
+
+  /** Starts or restarts; `put` must have been done. Throws FailureError. */
+  async start(): Promise<void> {
     await this.#step('Start node', () => this.#start());
   }
 
@@ -189,7 +202,7 @@ export class HostProvisioning {
     await agentReady(agents, host, this.#run.signal);
     const wasRunning = this.#inspection?.isRunning === true;
     // A node that runs on files that were just replaced goes on with the old ones until it is started again.
-    const call = wasRunning && this.#rewrote ? 'restart' : 'start';
+    const call = this.mustRestart ? 'restart' : 'start';
     const service = await agents.call(host.hostId, call, { nodeId: member.nodeId });
     if (service.state !== 'running')
       throw this.#refusal({

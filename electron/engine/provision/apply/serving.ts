@@ -17,12 +17,13 @@ const VERIFIED_WITHIN_MS = 20_000;
 const RETRY_MS = 100;
 const KEY_PREFIX = 'synod/verify/';
 
-/** Waits until the nodes' fresh samples agree. Throws FailureError `noQuorum` that says what each node claims. */
+/** Waits until fresh samples of a majority agree, and that of `including` with them. Throws FailureError `noQuorum` that says what each node claims. */
 export async function waitForQuorum(
   agents: Agents,
-  members: readonly StoredMember[],
+  wanted: { members: readonly StoredMember[]; including?: StoredMember },
   signal: AbortSignal,
 ): Promise<StepResult> {
+  const { members, including } = wanted;
   const claims = new Map<string, NodeSample>();
   const { promise, resolve, reject } = Promise.withResolvers<StepResult>();
   const stop = agents.listen({
@@ -31,7 +32,8 @@ export async function waitForQuorum(
     onSample: ({ sample }) => {
       for (const { node } of sample.nodes) if (node) claims.set(node.nodeId, node);
       const leader = agreedLeader(members, claims);
-      if (leader) resolve({ state: 'succeeded', detail: `${leader.name} leads` });
+      const follows = !including || claims.get(including.nodeId)?.believedLeader === leader?.memberSlot;
+      if (leader && follows) resolve({ state: 'succeeded', detail: `${leader.name} leads` });
     },
   });
   const timer = setTimeout(() => reject(noQuorum(members, claims)), QUORUM_WITHIN_MS);
