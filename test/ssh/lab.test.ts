@@ -99,7 +99,7 @@ describe('a lab', () => {
     channel.stderr.resume();
     await once(channel.stdout, 'data');
     const sleeps = async (): Promise<string[]> =>
-      (await findLabProcesses(root)).map(({ command }) => command).filter((command) => /^sleep 60/.test(command));
+      (await findLabProcesses(root)).map(({ command }) => command).filter((command) => command.startsWith('sleep 60'));
     await eventually('all three run', async () => (await sleeps()).length === 3);
     channel.close();
     await eventually('two are gone', async () => (await sleeps()).length === 1);
@@ -173,9 +173,9 @@ describe('what is left behind', () => {
       ]);
     });
 
-    it('a rule', async () => {
+    it('a rule', async ({ skip }) => {
       const added = await run('nft', ['add', 'table', 'inet', 'synod']).catch(() => null);
-      if (added === null) return console.log('skipped: no right to make an nft table to find');
+      if (added === null) return skip('skipped: no right to make an nft table to find');
       const found = await labResidue(root);
       await run('nft', ['delete', 'table', 'inet', 'synod']);
       expect(found).toEqual([{ kind: 'rule', what: 'nft table inet synod' }]);
@@ -184,7 +184,9 @@ describe('what is left behind', () => {
 });
 
 const hasSsh = existsSync('/usr/bin/ssh');
-if (!hasSsh) console.log('skipped: no /usr/bin/ssh here to try against the embedded hosts');
+it.for(hasSsh ? [] : ['skipped: no /usr/bin/ssh here to try against the embedded hosts'])('%s', (_reason, { skip }) =>
+  skip(),
+);
 
 describe.runIf(hasSsh)("OpenSSH's clients against an embedded host", () => {
   let options: string[];
@@ -197,7 +199,7 @@ describe.runIf(hasSsh)("OpenSSH's clients against an embedded host", () => {
   const login = (): string => `${lab.user}@${lab.hosts[0]?.address}`;
   const port = (): string => String(lab.hosts[0]?.sshPort);
 
-  it('ssh runs a command with its exit code, stdin and a terminal', async () => {
+  it('ssh runs a command with its exit code, stdin and a terminal', async ({ skip }) => {
     const ssh = [...options, '-p', port(), login()];
     const failed = await run('ssh', [...ssh, 'echo out; exit 4']).catch((error: unknown) => error);
     expect(failed).toMatchObject({ code: 4, stdout: 'out\n' });
@@ -205,8 +207,7 @@ describe.runIf(hasSsh)("OpenSSH's clients against an embedded host", () => {
     cat.stdin.end(Buffer.alloc(5_000_000));
     const [counted] = (await once(cat.stdout, 'data')) as [Buffer];
     expect(String(counted).trim()).toBe('5000000');
-    if (!existsSync('/usr/bin/script'))
-      return console.log('skipped: no script(1), so embedded hosts give no terminals');
+    if (!existsSync('/usr/bin/script')) return skip('skipped: no script(1), so embedded hosts give no terminals');
     expect((await run('ssh', ['-tt', ...ssh, 'tty; exit 0'])).stdout).toMatch(/^\/dev\/pts\//);
   });
 
@@ -216,8 +217,8 @@ describe.runIf(hasSsh)("OpenSSH's clients against an embedded host", () => {
     await expect(run('ssh', [...other, '-p', port(), login(), 'true'])).rejects.toMatchObject({ code: 255 });
   });
 
-  it('scp copies a file', async () => {
-    if (!existsSync('/usr/lib/openssh/sftp-server')) return console.log('skipped: no sftp-server here');
+  it('scp copies a file', async ({ skip }) => {
+    if (!existsSync('/usr/lib/openssh/sftp-server')) return skip('skipped: no sftp-server here');
     await writeFile(join(folder, 'sent'), 'content');
     await run('scp', [...options, '-P', port(), join(folder, 'sent'), `${login()}:received`]);
     expect(await readFile(join(lab.hosts[0]?.home ?? '', 'received'), 'utf8')).toBe('content');

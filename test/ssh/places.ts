@@ -26,7 +26,6 @@ export const labServer: LabServerProgram = {
 
 export const SSHD = '/usr/sbin/sshd';
 export const hasSshd = existsSync(SSHD);
-if (!hasSshd) console.log(`skipped: no ${SSHD} here, so nothing is tested against OpenSSH's server`);
 
 export async function makeFolder(): Promise<string> {
   return await mkdtemp(join(tmpdir(), 'synod-'));

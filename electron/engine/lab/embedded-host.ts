@@ -58,6 +58,8 @@ function authenticate(context: AuthContext, options: EmbeddedHostOptions): void 
   if (!sameKey) return context.reject(['publickey']);
   // Without a signature the client only asks whether this key would do.
   if (context.signature === undefined || context.blob === undefined) return context.accept();
-  if (allowed.verify(context.blob, context.signature, context.hashAlgo) === true) context.accept();
+  // ssh2's types say boolean, but what cannot be verified comes back as an Error, which is truthy.
+  const verified: unknown = allowed.verify(context.blob, context.signature, context.hashAlgo);
+  if (verified === true) context.accept();
   else context.reject(['publickey']);
 }

@@ -32,7 +32,7 @@ export function serveSession(session: Session, place: HostPlace): void {
   });
   session.on('pty', (accept, reject, info) => {
     if (!existsSync(SCRIPT)) return reject?.();
-    terminal = info as PseudoTtyInfo;
+    terminal = info;
     environment['TERM'] = (info as { term?: string }).term ?? 'xterm';
     accept?.();
   });
@@ -50,7 +50,7 @@ export function serveSession(session: Session, place: HostPlace): void {
 }
 
 function terminalCommand(command: string, terminal: PseudoTtyInfo): string[] {
-  const sized = `stty rows ${Number(terminal.rows) || 24} cols ${Number(terminal.cols) || 80}; ${command}`;
+  const sized = `stty rows ${terminal.rows || 24} cols ${terminal.cols || 80}; ${command}`;
   return [SCRIPT, '-qefc', sized, '/dev/null'];
 }
 

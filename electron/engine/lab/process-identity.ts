@@ -1,6 +1,6 @@
 /** Which process a number means: numbers are used again, a number with its start time is not. */
 import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { z } from 'zod';
 
@@ -11,7 +11,7 @@ export const processIdentitySchema = z.object({
 });
 export type ProcessIdentity = z.infer<typeof processIdentitySchema>;
 
-/** null: no such process, or a zombie. */
+/** null: no such process, or one that has ended and only waits to be reaped. */
 export async function identify(pid: number): Promise<ProcessIdentity | null> {
   const startedAt = process.platform === 'linux' ? await startFromProc(pid) : await startFromPs(pid);
   return startedAt === null ? null : { pid, startedAt };
@@ -38,7 +38,14 @@ async function startFromProc(pid: number): Promise<string | null> {
   if (stat === null) return null;
   // proc(5): the second field is the name in parentheses and may hold anything; state is field 3, start time field 22.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return fields[0] === 'Z' || fields[0] === 'X' ? null : (fields[19] ?? null);
+  if (fields[0] === 'X' || (fields[0] === 'Z' && !(await hasOtherThreads(pid)))) return null;
+  return fields[19] ?? null;
+}
+
+/** A process that is being killed looks like a zombie while its other threads still hold its files and ports. */
+async function hasOtherThreads(pid: number): Promise<boolean> {
+  const threads = await readdir(`/proc/${pid}/task`).catch(() => []);
+  return threads.length > 1;
 }
 
 async function startFromPs(pid: number): Promise<string | null> {

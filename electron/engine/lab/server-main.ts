@@ -67,7 +67,7 @@ process.on('SIGHUP', () => {});
 try {
   report(await serve(process.argv[2] ?? ''));
 } catch (error) {
-  console.error(error);
+  process.stderr.write(`${(error as Error).stack}\n`);
   process.exitCode = 1;
   report({ kind: 'failed', problem: (error as Error).message });
 }

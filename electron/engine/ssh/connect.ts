@@ -1,5 +1,5 @@
 /** One attempt to reach a host: TCP, key exchange with a verified host key, login. */
-import ssh2, { type Client, type ServerHostKeyAlgorithm } from 'ssh2';
+import ssh2, { type AnyAuthMethod, type AuthenticationType, type Client, type ServerHostKeyAlgorithm } from 'ssh2';
 import { readKnownHosts } from './host-keys.ts';
 import {
   type HostKeyVerdict,
@@ -95,10 +95,16 @@ class Attempt {
         serverHostKey: preferKnownTypes(knownKeyTypes(knownHosts, target)),
       },
       hostVerifier: (key: Buffer) => this.#verify(key),
-      authHandler: (allowed, _partial, next) => {
-        void this.#login.next(allowed).then((method) => next(method as never));
-      },
+      authHandler: (allowed, _partial, next) =>
+        void this.#offerLogin(allowed, next as (method: AnyAuthMethod | false) => void),
     });
+  }
+
+  async #offerLogin(
+    allowed: readonly AuthenticationType[] | null,
+    next: (method: AnyAuthMethod | false) => void,
+  ): Promise<void> {
+    next(await this.#login.next(allowed));
   }
 
   #verify(key: Buffer): boolean {

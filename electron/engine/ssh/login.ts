@@ -91,7 +91,10 @@ export class Login {
     return {
       type: 'keyboard-interactive',
       username,
-      prompt: (_name, _instructions, _language, prompts, finish) => finish(prompts.length === 1 ? [password] : []),
+      prompt: (...asked) => {
+        const [, , , prompts, finish] = asked;
+        finish(prompts.length === 1 ? [password] : []);
+      },
     };
   }
 
