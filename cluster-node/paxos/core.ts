@@ -23,11 +23,10 @@ import { ClientReads, ReadConfirmation } from './reads.ts';
 import { ReplicaLog } from './replica-log.ts';
 import { ClientRequests } from './requests.ts';
 import { PAXOS_RULES, type PaxosRules } from './rules.ts';
+import { statusOf } from './status.ts';
 import { Transfer } from './transfer.ts';
 
 const CATCH_UP_RETRY_HEARTBEATS = 4;
-
-type StepDownReason = 'noQuorum' | 'higherBallot' | 'transfer';
 
 export class PaxosCore {
   readonly #options: CoreOptions;
@@ -102,28 +101,17 @@ export class PaxosCore {
   }
 
   status(nowMs: number): CoreStatus {
-    const election = this.#election;
-    const { decidedUpTo, appliedUpTo, acceptedUpTo } = this.#log;
-    const isContent = election.isContent(this.#acceptor.promised);
-    return {
-      role: this.#leadership !== null ? 'leader' : this.#candidacy !== null ? 'candidate' : 'follower',
-      believedLeader: isContent ? election.leader : 0,
-      leaderBallot: isContent ? election.leaderBallot : 0,
+    return statusOf({
+      nowMs,
+      log: this.#log,
+      peers: this.#peers,
+      election: this.#election,
       promised: this.#acceptor.promised,
-      decidedUpTo,
-      appliedUpTo,
-      acceptedUpTo,
-      quorumConnected: this.#peers.isQuorumConnected(nowMs),
+      role: this.#leadership !== null ? 'leader' : this.#candidacy !== null ? 'candidate' : 'follower',
       undecidedSlots: this.#leadership?.undecidedSlots ?? 0,
       pendingRequests: this.#requests.count + this.#reads.count,
       transferTarget: this.#transfer?.target ?? 0,
-      peers: this.#peers.all.map((peer) => ({
-        member: peer.member,
-        heardMsAgo: peer.heardAtMs === null ? null : Math.max(0, nowMs - peer.heardAtMs),
-        roundTripMs: peer.roundTripMs,
-        decidedUpTo: peer.decidedUpTo,
-      })),
-    };
+    });
   }
 
   #take(input: Input): void {
@@ -222,7 +210,7 @@ export class PaxosCore {
     this.#tryToLead();
     this.#leadership?.count();
     this.#acknowledge();
-    if (this.#transfer !== null && !this.#transfer.advance()) this.#endTransfer();
+    if (this.#transfer !== null && !this.#transfer.advance()) this.#transfer = null;
     if (this.#leadership !== null) this.#confirmation.confirm(this.#leadership.ballot);
     if (this.#hasNewView || this.#confirmation.needsRound()) this.#sendHeartbeats();
   }
@@ -294,7 +282,7 @@ export class PaxosCore {
     this.#onNewLeader();
   }
 
-  #stepDown(reason: StepDownReason): void {
+  #stepDown(reason: 'noQuorum' | 'higherBallot'): void {
     const leadership = this.#leadership;
     if (leadership === null) return;
     this.#leadership = null;
@@ -380,24 +368,14 @@ export class PaxosCore {
   }
 
   #onTransferAsked(target: MemberSlot): void {
+    const leadership = this.#leadership;
     const peer = this.#peers.get(target);
-    const reason = this.#reasonAgainstTransfer(peer);
-    if (reason !== null || this.#leadership === null)
-      return this.#out.event({ kind: 'transferFailed', target, reason: reason ?? 'this node does not lead' });
-    const parts = { out: this.#out, options: this.#options, leadership: this.#leadership };
-    this.#transfer = new Transfer(parts, target);
-  }
-
-  #reasonAgainstTransfer(peer: Peer | undefined): string | null {
-    if (this.#leadership === null) return 'this node does not lead';
-    if (this.#transfer !== null) return 'another transfer is under way';
-    if (peer === undefined) return 'the target is not another member of the cluster';
-    return this.#peers.isConnected(peer, this.#out.nowMs) ? null : 'the target is not connected';
-  }
-
-  #endTransfer(): void {
-    this.#transfer = null;
-    this.#leadership?.flush();
+    const refuse = (reason: string) => this.#out.event({ kind: 'transferFailed', target, reason });
+    if (leadership === null) return refuse('this node does not lead');
+    if (this.#transfer !== null) return refuse('another transfer is under way');
+    if (peer === undefined) return refuse('the target is not another member of the cluster');
+    if (!this.#peers.isConnected(peer, this.#out.nowMs)) return refuse('the target is not connected');
+    this.#transfer = new Transfer({ out: this.#out, options: this.#options, leadership }, target);
   }
 
   #sendHeartbeats(): void {

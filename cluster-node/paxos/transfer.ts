@@ -26,6 +26,7 @@ export class Transfer {
     const { out, options, leadership } = this.#parts;
     if (out.nowMs >= this.#deadlineMs) {
       leadership.isPaused = false;
+      leadership.flush();
       const reason =
         this.#sentAtMs === null ? 'the target did not catch up in time' : 'the target did not take over in time';
       out.event({ kind: 'transferFailed', target: this.target, reason });

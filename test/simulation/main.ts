@@ -23,7 +23,7 @@ process.exitCode = main();
 function main(): number {
   const given = parse();
   if (typeof given === 'string') {
-    console.error(
+    process.stderr.write(
       `${given}\nuse: --seeds N [--seed FIRST] [--control NAME] [--json] [--trace]; controls: ${Object.keys(CONTROLS).join(', ')}`,
     );
     return 2;
@@ -33,7 +33,11 @@ function main(): number {
   const faults: Record<string, number> = {};
   const failures: Outcome[] = [];
   for (let at = 0; at < given.seeds && failures.length < MAX_FAILURES; at++) {
-    const outcome = simulate(given.firstSeed + at, given.control, given.trace ? console.error : null);
+    const outcome = simulate(
+      given.firstSeed + at,
+      given.control,
+      given.trace ? (line) => process.stderr.write(`${line}\n`) : null,
+    );
     totals.seeds += 1;
     totals.steps += outcome.steps;
     totals.virtualMs += outcome.virtualMs;
@@ -55,7 +59,7 @@ function main(): number {
     faults,
     violations,
   };
-  if (given.json) console.log(JSON.stringify(summary));
+  if (given.json) write(JSON.stringify(summary));
   else print(summary);
   return violations.length === 0 ? 0 : 1;
 }
@@ -64,9 +68,13 @@ function print(
   summary: { violations: readonly { seed: number; detail?: string; replay: string }[] } & Record<string, unknown>,
 ): void {
   const { violations, ...figures } = summary;
-  for (const [name, figure] of Object.entries(figures)) console.log(`${name}: ${JSON.stringify(figure)}`);
-  console.log(`violations: ${violations.length}`);
-  for (const { seed, detail, replay } of violations) console.log(`  seed ${seed}: ${detail}\n    ${replay}`);
+  for (const [name, figure] of Object.entries(figures)) write(`${name}: ${JSON.stringify(figure)}`);
+  write(`violations: ${violations.length}`);
+  for (const { seed, detail, replay } of violations) write(`  seed ${seed}: ${detail}\n    ${replay}`);
+}
+
+function write(line: string): void {
+  process.stdout.write(`${line}\n`);
 }
 
 function replayOf(seed: number, control: string | null): string {

@@ -1,0 +1,38 @@
+/** What a core tells of itself for status and samples. */
+import type { Ballot } from '../contract/ballot.ts';
+import type { Election } from './election.ts';
+import type { CoreStatus } from './interface.ts';
+import type { Peers } from './peers.ts';
+import type { ReplicaLog } from './replica-log.ts';
+
+interface Observed extends Pick<CoreStatus, 'role' | 'undecidedSlots' | 'pendingRequests' | 'transferTarget'> {
+  readonly nowMs: number;
+  readonly log: ReplicaLog;
+  readonly peers: Peers;
+  readonly election: Election;
+  readonly promised: Ballot;
+}
+
+export function statusOf(observed: Observed): CoreStatus {
+  const { nowMs, log, peers, election, promised, role, undecidedSlots, pendingRequests, transferTarget } = observed;
+  const isContent = election.isContent(promised);
+  return {
+    role,
+    believedLeader: isContent ? election.leader : 0,
+    leaderBallot: isContent ? election.leaderBallot : 0,
+    promised,
+    decidedUpTo: log.decidedUpTo,
+    appliedUpTo: log.appliedUpTo,
+    acceptedUpTo: log.acceptedUpTo,
+    quorumConnected: peers.isQuorumConnected(nowMs),
+    undecidedSlots,
+    pendingRequests,
+    transferTarget,
+    peers: peers.all.map((peer) => ({
+      member: peer.member,
+      heardMsAgo: peer.heardAtMs === null ? null : Math.max(0, nowMs - peer.heardAtMs),
+      roundTripMs: peer.roundTripMs,
+      decidedUpTo: peer.decidedUpTo,
+    })),
+  };
+}
