@@ -41,7 +41,7 @@ export async function openEngine(stateDir: string): Promise<Engine> {
 }
 
 export function localClient(engine: Engine): EngineClient {
-  return createRouterClient(engine.router, { context: {} }) as EngineClient;
+  return createRouterClient(engine.router, { context: {} });
 }
 
 /** Runs `work` with the engine that owns the state folder, or with one of our own for this one command. */

@@ -15,7 +15,7 @@ interface CreateOptions {
   readonly clientPort?: number;
 }
 
-/** `synod cluster create|status|destroy`. */
+/** `synod cluster create|status|access|destroy`. */
 export function addClusterCommands(program: Command): void {
   const cluster = program.command('cluster').description('Paxos clusters on the hosts of the fleet');
   const stateDir = () => resolveStateDir(program.opts<GlobalOptions>().state);
@@ -74,6 +74,19 @@ export function addClusterCommands(program: Command): void {
     });
 
   cluster
+    .command('access')
+    .argument('[name]')
+    .description('what an etcd client needs: endpoints and certificate files')
+    .action(async (name: string | undefined) => {
+      const options = program.opts<GlobalOptions>();
+      await withEngine(stateDir(), async (client) => {
+        const { clusterId } = findCluster(await client.fleet.get(), name);
+        const access = await client.clusters.access({ clusterId });
+        printResult(options, { ok: true, ...access }, () => describeAccess(access));
+      });
+    });
+
+  cluster
     .command('destroy')
     .argument('<name>')
     .description('stop the nodes and delete them with their data')
@@ -88,6 +101,16 @@ export function addClusterCommands(program: Command): void {
         printResult(options, { ok: true, operation }, () => operation.outcome ?? `${name} is gone.`);
       });
     });
+}
+
+/** As arguments of etcdctl. */
+export function describeAccess(access: {
+  endpoints: readonly string[];
+  tls: { ca: string; cert: string; key: string } | null;
+}): string {
+  const secure =
+    access.tls === null ? '' : ` --cacert ${access.tls.ca} --cert ${access.tls.cert} --key ${access.tls.key}`;
+  return `ETCDCTL_API=3 etcdctl --endpoints ${access.endpoints.join(',')}${secure} endpoint status -w table`;
 }
 
 type CreateRequest = { name: string; hostIds: string[]; peerPort: number | null; clientPort: number | null };

@@ -17,6 +17,7 @@ import { DemoCluster } from '../demo/endpoints.ts';
 import { exercise } from '../demo/exercise.ts';
 import { abandonedPlaces, type DemoPlace, makePlace, removePlace } from '../demo/place.ts';
 import { follow } from '../follow.ts';
+import { describeAccess } from './cluster.ts';
 import { openAppWindow, startElectron } from '../open-window.ts';
 import type { EngineClient } from '../../serve/engine-socket.ts';
 import { interrupted, runConsole } from './serve.ts';
@@ -139,9 +140,8 @@ async function runUntilInterrupted(place: DemoPlace, options: DemoOptions): Prom
 }
 
 function sayHowToUse(endpoints: readonly string[], tls: { ca: string; cert: string; key: string } | null): void {
-  const secure = tls === null ? '' : ` --cacert ${tls.ca} --cert ${tls.cert} --key ${tls.key}`;
   note(`The cluster serves etcd clients at ${endpoints.join(', ')}:`);
-  note(`  ETCDCTL_API=3 etcdctl --endpoints ${endpoints.join(',')}${secure} endpoint status -w table`);
+  note(`  ${describeAccess({ endpoints, tls })}`);
 }
 
 /** Electron has an engine of its own, so the one here ends first; a browser speaks to the one here. */
