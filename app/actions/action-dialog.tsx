@@ -1,5 +1,5 @@
 /** Every changing action goes through here: what it would do, then doing it, then how it came out. Safe to close at any time. */
-import { useEffect, useState } from 'react';
+import { useState } from 'react';
 import type { Action, Failure } from '../../electron/contract/model.ts';
 import { engine } from '../live/connection.ts';
 import { failureOf } from '../live/failure.ts';
@@ -10,6 +10,7 @@ import { Button } from '../ui/button.tsx';
 import { Dialog } from '../ui/dialog.tsx';
 import { FailureNote } from '../ui/failure-note.tsx';
 import { TextField } from '../ui/field.tsx';
+import { useLast } from '../ui/use-last.ts';
 import { wordsOf } from './action-words.ts';
 import { ConsequenceView } from './consequence-view.tsx';
 import { OperationProgress } from './operation-progress.tsx';
@@ -18,11 +19,7 @@ import { usePreview } from './use-preview.ts';
 
 export function ActionDialog() {
   const action = useStore(requestedAction);
-  const [last, setLast] = useState<Action | null>(null);
-  useEffect(() => {
-    if (action !== null) setLast(action);
-  }, [action]);
-  const shown = action ?? last;
+  const shown = useLast(action);
   if (shown === null) return null;
   return <ActionDialogOf key={JSON.stringify(shown)} action={shown} open={action !== null} />;
 }
@@ -72,12 +69,7 @@ function ActionDialogOf({ action, open }: { action: Action; open: boolean }) {
         operationId === null ? (
           <>
             <Button onClick={close}>Cancel</Button>
-            <Button
-              look={words.look === 'primary' ? 'primary' : words.look}
-              disabled={!mayRun}
-              data-testid="preview-run"
-              onClick={() => void run()}
-            >
+            <Button look={words.look} disabled={!mayRun} data-testid="preview-run" onClick={() => void run()}>
               {asked ? 'Asking…' : words.run}
             </Button>
           </>

@@ -7,7 +7,7 @@ export interface ActionWords {
   readonly run: string;
   /** The immutable id that it acts on. */
   readonly targetId: string;
-  readonly look: 'primary' | 'danger' | 'fault';
+  readonly look: 'primary' | 'dangerSolid' | 'faultSolid';
 }
 
 export function wordsOf(action: Action, cluster: ClusterView | null): ActionWords {
@@ -17,15 +17,15 @@ export function wordsOf(action: Action, cluster: ClusterView | null): ActionWord
     case 'nodeStart':
       return { title: `Start ${node(action.nodeId)}`, run: 'Start', targetId: action.nodeId, look: 'primary' };
     case 'nodeStop':
-      return { title: `Stop ${node(action.nodeId)}`, run: 'Stop', targetId: action.nodeId, look: 'danger' };
+      return { title: `Stop ${node(action.nodeId)}`, run: 'Stop', targetId: action.nodeId, look: 'dangerSolid' };
     case 'nodeRestart':
-      return { title: `Restart ${node(action.nodeId)}`, run: 'Restart', targetId: action.nodeId, look: 'danger' };
+      return { title: `Restart ${node(action.nodeId)}`, run: 'Restart', targetId: action.nodeId, look: 'dangerSolid' };
     case 'nodeKill':
       return {
         title: `Kill ${node(action.nodeId)} with SIGKILL`,
         run: 'Kill',
         targetId: action.nodeId,
-        look: 'danger',
+        look: 'dangerSolid',
       };
     case 'failover':
       return {
@@ -35,7 +35,7 @@ export function wordsOf(action: Action, cluster: ClusterView | null): ActionWord
         look: 'primary',
       };
     case 'partition':
-      return { title: `Partition ${name}`, run: 'Inject', targetId: action.clusterId, look: 'fault' };
+      return { title: `Partition ${name}`, run: 'Inject', targetId: action.clusterId, look: 'faultSolid' };
     case 'heal':
       return { title: 'Heal this fault', run: 'Heal', targetId: action.faultId, look: 'primary' };
     case 'healAll':
@@ -46,6 +46,6 @@ export function wordsOf(action: Action, cluster: ClusterView | null): ActionWord
         look: 'primary',
       };
     case 'clusterDestroy':
-      return { title: `Destroy ${name} and its data`, run: 'Destroy', targetId: action.clusterId, look: 'danger' };
+      return { title: `Destroy ${name} and its data`, run: 'Destroy', targetId: action.clusterId, look: 'dangerSolid' };
   }
 }

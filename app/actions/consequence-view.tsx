@@ -16,7 +16,7 @@ export function ConsequenceView(props: { consequence: Consequence; cluster: Clus
       <dl
         className={cn(
           'grid gap-px overflow-hidden rounded-lg border border-line bg-line',
-          !props.compact && 'grid-cols-3',
+          props.compact === true ? 'grid-cols-[repeat(auto-fit,minmax(200px,1fr))]' : 'grid-cols-3',
         )}
       >
         <Fact term="Quorum">

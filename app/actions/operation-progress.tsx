@@ -1,4 +1,5 @@
 /** An operation as it goes: one column a host, one line a step, and how it came out. */
+import { Progress } from '@base-ui/react/progress';
 import type { Operation, OperationStep } from '../../electron/contract/model.ts';
 import { useNow } from '../live/clock.ts';
 import { isRunning } from '../live/operations.ts';
@@ -50,9 +51,8 @@ export function OperationProgress({ operation }: { operation: Operation }) {
           >
             <h3 className="mb-1 text-xs font-semibold text-dim">{group.host ?? 'the whole cluster'}</h3>
             <ol className="grid gap-1">
-              {group.steps.map((step, index) => (
-                // biome-ignore lint/suspicious/noArrayIndexKey: steps keep their place
-                <StepLine key={index} step={step} now={now} />
+              {group.steps.map((step) => (
+                <StepLine key={step.step} step={step} now={now} />
               ))}
             </ol>
           </section>
@@ -72,19 +72,11 @@ export function ProgressBar({ operation }: { operation: Operation }) {
           ? 'bg-ok'
           : 'bg-accent';
   return (
-    <div
-      role="progressbar"
-      aria-label={operation.title}
-      aria-valuenow={Math.round(doneRatio(operation) * 100)}
-      aria-valuemin={0}
-      aria-valuemax={100}
-      className="h-1.5 overflow-hidden rounded-full bg-raise"
-    >
-      <div
-        className={cn('h-full rounded-full transition-[width] duration-300', tone)}
-        style={{ width: `${doneRatio(operation) * 100}%` }}
-      />
-    </div>
+    <Progress.Root value={Math.round(doneRatio(operation) * 100)} aria-label={operation.title}>
+      <Progress.Track className="h-1.5 overflow-hidden rounded-full bg-raise">
+        <Progress.Indicator className={cn('h-full rounded-full transition-[width] duration-300', tone)} />
+      </Progress.Track>
+    </Progress.Root>
   );
 }
 

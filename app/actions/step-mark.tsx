@@ -15,5 +15,10 @@ const looks = {
 /** The state of a step or of an operation, as a mark that is read out as its word. */
 export function StepMark({ state, className }: { state: OperationStep['state']; className?: string }) {
   const { icon: Icon, tone } = looks[state];
-  return <Icon role="img" aria-label={state} className={cn('size-3.5 shrink-0', tone, className)} strokeWidth={2.4} />;
+  return (
+    <>
+      <Icon aria-hidden className={cn('size-3.5 shrink-0', tone, className)} strokeWidth={2.4} />
+      <span className="sr-only">{state}: </span>
+    </>
+  );
 }

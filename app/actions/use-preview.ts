@@ -15,33 +15,31 @@ const nothing: Preview = { consequence: null, failure: null };
 
 /** `action` null: nothing to preview. `delayMs` waits for the operator to stop drawing. */
 export function usePreview(action: Action | null, delayMs = 0): Preview {
-  const [preview, setPreview] = useState(nothing);
+  const [found, setFound] = useState({ key: '', preview: nothing });
   const key = action === null ? '' : JSON.stringify(action);
   useEffect(() => {
-    if (key === '') {
-      setPreview(nothing);
-      return;
-    }
+    if (key === '') return;
     let over = false;
     let timer: ReturnType<typeof setTimeout>;
     const look = async () => {
-      const next = await engine()
-        .actions.preview(JSON.parse(key) as Action)
-        .then(
-          (consequence): Preview => ({ consequence, failure: null }),
-          (error: unknown): Preview => ({ consequence: null, failure: failureOf(error) }),
-        );
+      const preview = await askEngine(JSON.parse(key) as Action);
       if (over) return;
-      setPreview(next);
-      timer = setTimeout(safely, AGAIN_MS);
+      setFound({ key, preview });
+      timer = setTimeout(look, AGAIN_MS);
     };
-    const safely = () =>
-      void look().catch((error: unknown) => !over && setPreview({ consequence: null, failure: failureOf(error) }));
-    timer = setTimeout(safely, delayMs);
+    timer = setTimeout(look, delayMs);
     return () => {
       over = true;
       clearTimeout(timer);
     };
   }, [key, delayMs]);
-  return preview;
+  return found.key === key ? found.preview : nothing;
+}
+
+async function askEngine(action: Action): Promise<Preview> {
+  try {
+    return { consequence: await engine().actions.preview(action), failure: null };
+  } catch (error) {
+    return { consequence: null, failure: failureOf(error) };
+  }
 }

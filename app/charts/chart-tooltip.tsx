@@ -2,18 +2,20 @@ import { formatClock } from '../ui/format.ts';
 import type { Row } from './rows.ts';
 import type { ChartLine } from './time-chart.tsx';
 
-/** All lines at one moment. */
+/** All lines at one moment. recharts gives `active` and `label` (the moment, Unix milliseconds). */
 export function ChartTooltip(props: {
-  atUnixMs: number;
+  active?: boolean;
+  label?: unknown;
   lines: readonly ChartLine[];
   rows: readonly Row[];
   format: (value: number) => string;
-  unit: string;
 }) {
-  const row = props.rows.find((each) => each.t === props.atUnixMs);
+  if (props.active !== true || typeof props.label !== 'number') return null;
+  const atUnixMs = props.label;
+  const row = props.rows.find((each) => each.t === atUnixMs);
   return (
     <div className="rounded-md border border-edge bg-panel px-2.5 py-1.5 text-xs shadow-lg shadow-black/30">
-      <div className="mb-0.5 font-mono text-2xs text-faint">{formatClock(props.atUnixMs)}</div>
+      <div className="mb-0.5 font-mono text-2xs text-faint">{formatClock(atUnixMs)}</div>
       {props.lines.map((line) => {
         const value = row?.[line.series];
         return (

@@ -34,7 +34,7 @@ export function LeaderRibbon(props: {
               ...(led ? { background: nodeColour(stretch.value ?? 0) } : {}),
             }}
           >
-            {led && width > 7 && props.label?.(stretch.value ?? 0, stretch.fromUnixMs)}
+            {led && width > 10 && props.label?.(stretch.value ?? 0, stretch.fromUnixMs)}
           </span>
         );
       })}

@@ -22,15 +22,11 @@ export const Sparkline = memo(function Sparkline(props: {
     broken = false;
   });
   return (
-    <svg
-      role="img"
-      aria-label={props.label}
-      viewBox={`0 0 ${width} ${height}`}
-      preserveAspectRatio="none"
-      className="h-9 w-full"
-    >
-      <path d={`M0 ${height - 0.5}H${width}`} stroke="var(--color-line)" vectorEffect="non-scaling-stroke" />
-      <path d={line} fill="none" stroke="var(--color-accent)" strokeWidth="1.5" vectorEffect="non-scaling-stroke" />
-    </svg>
+    <figure aria-label={props.label}>
+      <svg aria-hidden viewBox={`0 0 ${width} ${height}`} preserveAspectRatio="none" className="h-9 w-full">
+        <path d={`M0 ${height - 0.5}H${width}`} stroke="var(--color-line)" vectorEffect="non-scaling-stroke" />
+        <path d={line} fill="none" stroke="var(--color-accent)" strokeWidth="1.5" vectorEffect="non-scaling-stroke" />
+      </svg>
+    </figure>
   );
 });

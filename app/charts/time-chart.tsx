@@ -2,13 +2,14 @@
  * One chart over the screen's shared time: lines, the faults that held shaded, who led as a band underneath, one crosshair in all
  * charts. recharts is only ever given rows that were already thinned (rows.ts), and it redraws when React has time for it.
  */
-import { memo, useDeferredValue, useState } from 'react';
+import { memo, useDeferredValue } from 'react';
 import { CartesianGrid, Line, LineChart, ReferenceArea, ResponsiveContainer, Tooltip, XAxis, YAxis } from 'recharts';
 import { faultSpans } from '../live/fault-spans.ts';
 import { useChartTime, useRows } from '../live/series.ts';
 import { useStore } from '../live/store.ts';
 import { Card } from '../ui/card.tsx';
 import { formatClock } from '../ui/format.ts';
+import { highlightedGroup } from './highlight.ts';
 import { ChartTooltip } from './chart-tooltip.tsx';
 import { LeaderRibbon } from './leader-ribbon.tsx';
 import type { Row } from './rows.ts';
@@ -19,7 +20,8 @@ export interface ChartLine {
   readonly name: string;
   /** A CSS colour. */
   readonly colour: string;
-  readonly dash?: string;
+  /** Lines of one group (a member slot) are brought out together in all charts. */
+  readonly group: number | null;
 }
 
 const AXIS_WIDTH = 46;
@@ -42,24 +44,17 @@ export const TimeChart = memo(function TimeChart(props: TimeChartProps) {
   const time = useChartTime();
   const rows = useDeferredValue(useRows(time));
   const spans = useStore(faultSpans);
-  const [hovered, setHovered] = useState(false);
+  const highlighted = useStore(highlightedGroup);
   const to = rows.at(-1)?.t ?? 0;
   const from = to - time.windowMs;
   const [low, high] = rangeOf(rows, props);
   const shades = spans.filter((span) => span.clusterId === props.clusterId && (span.toUnixMs ?? to) > from);
   return (
     <Card title={props.title} aside={<Legend rows={rows} props={props} />}>
-      {/* biome-ignore lint/a11y/noStaticElementInteractions: only decides which chart shows its tooltip */}
-      <div
-        role="img"
-        aria-label={summary(props, rows)}
-        className="h-[132px]"
-        onMouseEnter={() => setHovered(true)}
-        onMouseLeave={() => setHovered(false)}
-      >
+      <figure aria-label={summary(props, rows)} className="chart h-[132px]">
         <ResponsiveContainer width="100%" height="100%">
           <LineChart
-            data={rows as Row[]}
+            data={rows}
             syncId="cluster"
             syncMethod="value"
             margin={{ top: 6, right: 0, bottom: 0, left: 0 }}
@@ -106,17 +101,7 @@ export const TimeChart = memo(function TimeChart(props: TimeChartProps) {
             <Tooltip
               isAnimationActive={false}
               cursor={{ stroke: 'var(--color-faint)', strokeDasharray: '3 3' }}
-              content={(shown) =>
-                hovered && shown.active && typeof shown.label === 'number' ? (
-                  <ChartTooltip
-                    atUnixMs={shown.label}
-                    lines={props.lines}
-                    rows={rows}
-                    format={props.format}
-                    unit={props.unit}
-                  />
-                ) : null
-              }
+              content={<ChartTooltip lines={props.lines} rows={rows} format={props.format} />}
               wrapperStyle={{ zIndex: 20 }}
             />
             {props.lines.map((line) => (
@@ -130,12 +115,12 @@ export const TimeChart = memo(function TimeChart(props: TimeChartProps) {
                 activeDot={{ r: 2.5, strokeWidth: 0 }}
                 isAnimationActive={false}
                 type="linear"
-                {...(line.dash === undefined ? {} : { strokeDasharray: line.dash })}
+                strokeOpacity={highlighted === null || line.group === highlighted ? 1 : 0.14}
               />
             ))}
           </LineChart>
         </ResponsiveContainer>
-      </div>
+      </figure>
       <div style={{ marginRight: AXIS_WIDTH }}>
         <LeaderRibbon rows={rows} series={`${props.clusterId}/leader`} fromUnixMs={from} toUnixMs={to} />
       </div>
@@ -173,7 +158,7 @@ function Legend({ rows, props }: { rows: readonly Row[]; props: TimeChartProps }
         return (
           <span key={line.series} className="inline-flex items-baseline gap-1 whitespace-nowrap">
             <svg aria-hidden width="12" height="6" viewBox="0 0 12 6" className="self-center">
-              <path d="M0 3H12" stroke={line.colour} strokeWidth="2.2" strokeDasharray={line.dash ?? 'none'} />
+              <path d="M0 3H12" stroke={line.colour} strokeWidth="2.2" />
             </svg>
             <span className="name">{line.name}</span>
             {figures && <span className="text-dim">{value == null ? '?' : props.format(value)}</span>}

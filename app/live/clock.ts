@@ -38,3 +38,13 @@ function subscribe(listener: () => void): () => void {
 export function useNow(): number {
   return useSyncExternalStore(subscribe, () => tickedAtUnixMs);
 }
+
+/** The same, rounded down to a second: for what need not be computed more often. */
+export function useSecond(): number {
+  return useSyncExternalStore(subscribe, () => Math.floor(tickedAtUnixMs / 1000) * 1000);
+}
+
+/** A moment on the engine's clock as one on this computer's. */
+export function localTime(engineUnixMs: number): number {
+  return engineUnixMs - engineAheadMs;
+}

@@ -3,18 +3,25 @@ import { useEffect, useState } from 'react';
 import type { TimelineEvent } from '../../electron/contract/model.ts';
 import { follow } from './follow.ts';
 
+const none: readonly TimelineEvent[] = [];
+
 /** `limit`: 1 to 500. */
 export function useEvents(clusterId: string, limit: number): readonly TimelineEvent[] {
-  const [events, setEvents] = useState<readonly TimelineEvent[]>([]);
-  useEffect(() => {
-    setEvents([]);
-    return follow({
-      open: (client, signal) => client.events.watch({ clusterId, limit }, { signal }),
-      onValue: (batch) => setEvents((before) => addEvents(before, batch, limit)),
-      whenItEnds: 'reopen',
-    });
-  }, [clusterId, limit]);
-  return events;
+  const [known, setKnown] = useState({ clusterId, events: none });
+  useEffect(
+    () =>
+      follow({
+        open: (client, signal) => client.events.watch({ clusterId, limit }, { signal }),
+        onValue: (batch) =>
+          setKnown((before) => ({
+            clusterId,
+            events: addEvents(before.clusterId === clusterId ? before.events : none, batch, limit),
+          })),
+        whenItEnds: 'reopen',
+      }),
+    [clusterId, limit],
+  );
+  return known.clusterId === clusterId ? known.events : none;
 }
 
 /** Pure: newest first, each once (a subscription that was opened again repeats some), at most `limit`. */

@@ -15,7 +15,6 @@ export function useOperation(operationId: string | null): Operation | null {
   const [followed, setFollowed] = useState<Operation | null>(null);
   const listed = useOperations().find((operation) => operation.operationId === operationId) ?? null;
   useEffect(() => {
-    setFollowed(null);
     if (operationId === null) return;
     return follow({
       open: (client, signal) => client.operations.watch({ operationId }, { signal }),

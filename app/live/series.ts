@@ -1,5 +1,5 @@
 /** The history of one cluster, followed while a screen shows it. */
-import { createContext, useContext, useEffect, useMemo, useSyncExternalStore } from 'react';
+import { createContext, useContext, useEffect, useMemo, useState, useSyncExternalStore } from 'react';
 import { applyBatch, type Row } from '../charts/rows.ts';
 import { follow } from './follow.ts';
 import { createStore, type Store } from './store.ts';
@@ -8,9 +8,12 @@ const none: readonly Row[] = [];
 
 /** Follows the history; the store empties when cluster or window change. */
 export function useSeries(clusterId: string, windowMs: number): Store<readonly Row[]> {
+  const key = `${clusterId}/${windowMs}`;
+  const [held, setHeld] = useState(() => ({ key, store: createStore(none) }));
   // A new store for each cluster and window: what belonged to another one must not be shown for an instant.
-  // biome-ignore lint/correctness/useExhaustiveDependencies: see above
-  const store = useMemo(() => createStore(none), [clusterId, windowMs]);
+  const current = held.key === key ? held : { key, store: createStore(none) };
+  if (current !== held) setHeld(current);
+  const { store } = current;
   useEffect(
     () =>
       follow({
@@ -42,7 +45,6 @@ const deaf = () => () => {};
 
 /** The rows; while paused, those that were shown when it was paused. */
 export function useRows(time: ChartTime): readonly Row[] {
-  // biome-ignore lint/correctness/useExhaustiveDependencies: frozen when paused turns true
   const frozen = useMemo(() => (time.paused ? time.rows.get() : null), [time.paused, time.rows]);
   return useSyncExternalStore(frozen === null ? time.rows.subscribe : deaf, () => frozen ?? time.rows.get());
 }

@@ -1,5 +1,5 @@
 import { Unplug } from 'lucide-react';
-import { useNow } from '../live/clock.ts';
+import { localTime, useNow } from '../live/clock.ts';
 import { connection, reconnectNow } from '../live/connection.ts';
 import { fleet } from '../live/fleet.ts';
 import { useStore } from '../live/store.ts';
@@ -10,9 +10,9 @@ import { formatClock } from '../ui/format.ts';
 export function ConnectionNotice() {
   const link = useStore(connection);
   const knownAt = useStore(fleet, (value) => value?.atUnixMs ?? null);
-  useNow();
+  const now = localTime(useNow());
   if (link.state !== 'lost') return null;
-  const waitMs = link.retryAtUnixMs === null ? null : Math.max(0, link.retryAtUnixMs - Date.now());
+  const waitMs = link.retryAtUnixMs === null ? null : Math.max(0, link.retryAtUnixMs - now);
   return (
     <div
       role="alert"

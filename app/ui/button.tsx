@@ -10,6 +10,8 @@ const looks = cva(
         plain: 'border-line bg-panel text-text hover:not-disabled:border-edge hover:not-disabled:bg-raise',
         primary: 'border-accent bg-accent text-onaccent hover:not-disabled:brightness-110',
         danger: 'border-bad bg-panel text-bad hover:not-disabled:bg-badwash',
+        dangerSolid: 'border-bad bg-bad text-onaccent hover:not-disabled:brightness-110',
+        faultSolid: 'border-fault bg-fault text-onaccent hover:not-disabled:brightness-110',
         fault: 'border-fault bg-panel text-fault hover:not-disabled:bg-faultwash',
         ghost: 'border-transparent bg-transparent text-dim hover:not-disabled:bg-raise hover:not-disabled:text-text',
       },

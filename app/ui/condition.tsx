@@ -57,7 +57,7 @@ function Mark({
   const Icon = look.icon;
   return (
     <span
-      className={cn('inline-flex items-center gap-1.5 whitespace-nowrap', look.tone, className)}
+      className={cn('inline-flex items-center gap-1.5 align-middle whitespace-nowrap', look.tone, className)}
       data-testid={testId}
     >
       <Icon aria-hidden className="size-3.5 shrink-0" strokeWidth={2.2} />
@@ -79,11 +79,9 @@ export function HealthIcon(props: { level: ClusterView['health']['level']; class
   const look = healthLooks[props.level];
   const Icon = look.icon;
   return (
-    <Icon
-      role="img"
-      aria-label={look.word}
-      className={cn('size-4 shrink-0', look.tone, props.className)}
-      strokeWidth={2.2}
-    />
+    <>
+      <Icon aria-hidden className={cn('size-4 shrink-0', look.tone, props.className)} strokeWidth={2.2} />
+      <span className="sr-only">{look.word}: </span>
+    </>
   );
 }

@@ -3,6 +3,7 @@ import { useState } from 'react';
 import type { Failure } from '../../electron/contract/model.ts';
 import { Button } from './button.tsx';
 import { cn } from './class-names.ts';
+import { ScrollRegion } from './scroll-region.tsx';
 
 /** What failed, where, with which command, and what to do; the raw text is one click away. */
 export function FailureNote({ failure, className }: { failure: Failure; className?: string }) {
@@ -28,13 +29,9 @@ export function FailureNote({ failure, className }: { failure: Failure; classNam
             Raw output
           </Button>
           {open && (
-            <pre
-              // biome-ignore lint/a11y/noNoninteractiveTabindex: long output must scroll by keyboard
-              tabIndex={0}
-              className="mt-1 ml-2 max-h-56 overflow-auto rounded-md bg-bg p-2.5 font-mono text-2xs whitespace-pre-wrap"
-            >
-              {raw}
-            </pre>
+            <ScrollRegion label="Raw output" className="mt-1 ml-2 max-h-56 overflow-auto rounded-md bg-bg p-2.5">
+              <pre className="font-mono text-2xs whitespace-pre-wrap">{raw}</pre>
+            </ScrollRegion>
           )}
         </div>
       )}

@@ -17,7 +17,7 @@ export function Unknown({ at = null, className }: { at?: number | null; classNam
   return (
     <span className={cn('hatched inline-block rounded-sm px-1.5 text-unknown', className)}>
       unknown
-      <Age at={at} always />
+      <Age at={at} />
     </span>
   );
 }

@@ -1,5 +1,6 @@
 import type { Failure } from '../../../electron/contract/model.ts';
 import { Dialog } from '../../ui/dialog.tsx';
+import { ScrollRegion } from '../../ui/scroll-region.tsx';
 import { FailureNote } from '../../ui/failure-note.tsx';
 
 export interface Access {
@@ -24,14 +25,9 @@ export function AccessDialog(props: {
     >
       {failure !== null && <FailureNote failure={failure} />}
       {access !== null && (
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: long lines must scroll by keyboard
-        <pre
-          tabIndex={0}
-          aria-label="Command"
-          className="overflow-x-auto rounded-lg border border-line bg-bg p-3 font-mono text-xs leading-relaxed"
-        >
-          {commandOf(access)}
-        </pre>
+        <ScrollRegion label="Command" className="overflow-x-auto rounded-lg border border-line bg-bg p-3">
+          <pre className="font-mono text-xs leading-relaxed">{commandOf(access)}</pre>
+        </ScrollRegion>
       )}
     </Dialog>
   );

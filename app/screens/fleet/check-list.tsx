@@ -17,7 +17,10 @@ export function CheckList({ items }: { items: readonly CheckItem[] }) {
         const { icon: Icon, tone } = looks[item.verdict];
         return (
           <li key={item.check} className="grid grid-cols-[18px_150px_1fr] gap-2 px-3 py-1.5 not-first:border-t">
-            <Icon role="img" aria-label={item.verdict} className={cn('mt-0.5 size-4', tone)} />
+            <span>
+              <Icon aria-hidden className={cn('mt-0.5 size-4', tone)} />
+              <span className="sr-only">{item.verdict}: </span>
+            </span>
             <span className="font-medium">{item.check}</span>
             <span className="text-dim">
               {item.found}

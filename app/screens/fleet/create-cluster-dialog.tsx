@@ -127,28 +127,34 @@ interface PlanRequest {
 
 const PLAN_DELAY_MS = 250;
 
-function usePlan(request: PlanRequest | null): { plan: ClusterPlan | null; failure: Failure | null } {
-  const [found, setFound] = useState<{ plan: ClusterPlan | null; failure: Failure | null }>({
-    plan: null,
-    failure: null,
-  });
+interface FoundPlan {
+  readonly plan: ClusterPlan | null;
+  readonly failure: Failure | null;
+}
+
+const noPlan: FoundPlan = { plan: null, failure: null };
+
+function usePlan(request: PlanRequest | null): FoundPlan {
+  const [found, setFound] = useState({ key: '', ...noPlan });
   const key = request === null ? '' : JSON.stringify(request);
   useEffect(() => {
-    setFound({ plan: null, failure: null });
     if (key === '') return;
     let over = false;
     const timer = setTimeout(() => {
-      Promise.resolve()
-        .then(() => engine().clusters.plan(JSON.parse(key) as PlanRequest))
-        .then(
-          (plan) => !over && setFound({ plan, failure: null }),
-          (error: unknown) => !over && setFound({ plan: null, failure: failureOf(error) }),
-        );
+      void askForPlan(JSON.parse(key) as PlanRequest).then((answer) => over || setFound({ key, ...answer }));
     }, PLAN_DELAY_MS);
     return () => {
       over = true;
       clearTimeout(timer);
     };
   }, [key]);
-  return found;
+  return found.key === key ? found : noPlan;
+}
+
+async function askForPlan(request: PlanRequest): Promise<FoundPlan> {
+  try {
+    return { plan: await engine().clusters.plan(request), failure: null };
+  } catch (error) {
+    return { plan: null, failure: failureOf(error) };
+  }
 }

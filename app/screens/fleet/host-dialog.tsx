@@ -1,5 +1,5 @@
 /** One host: what it waits for an answer to, what it is, what a check finds, and taking it off the list. */
-import { useEffect, useState } from 'react';
+import { useState } from 'react';
 import type { CheckItem, Failure, HostView } from '../../../electron/contract/model.ts';
 import { engine } from '../../live/connection.ts';
 import { failureOf } from '../../live/failure.ts';
@@ -8,15 +8,12 @@ import { HostReachability } from '../../ui/condition.tsx';
 import { Dialog } from '../../ui/dialog.tsx';
 import { FailureNote } from '../../ui/failure-note.tsx';
 import { formatBytes, plural } from '../../ui/format.ts';
+import { useLast } from '../../ui/use-last.ts';
 import { CheckList } from './check-list.tsx';
 import { HostAnswer } from './host-answer.tsx';
 
 export function HostDialog({ host, onClose }: { host: HostView | null; onClose: () => void }) {
-  const [last, setLast] = useState<HostView | null>(null);
-  useEffect(() => {
-    if (host !== null) setLast(host);
-  }, [host]);
-  const shown = host ?? last;
+  const shown = useLast(host);
   if (shown === null) return null;
   return <HostDialogOf key={shown.hostId} host={shown} open={host !== null} onClose={onClose} />;
 }

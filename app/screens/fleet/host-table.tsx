@@ -112,7 +112,11 @@ function needsAnswer(host: HostView): boolean {
 
 function Since({ at }: { at: number }) {
   const now = useNow();
-  return <span className="ml-1.5 text-2xs whitespace-nowrap text-faint">for {formatSpan(Math.max(0, now - at))}</span>;
+  return (
+    <span className="ml-1.5 align-middle text-2xs whitespace-nowrap text-faint">
+      for {formatSpan(Math.max(0, now - at))}
+    </span>
+  );
 }
 
 function ClockOffset({ offsetMs, at }: { offsetMs: number | null; at: number | null }) {

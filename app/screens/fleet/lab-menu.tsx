@@ -38,7 +38,7 @@ export function LabMenu({ hasLab }: { hasLab: boolean }) {
         footer={
           <>
             <Button onClick={close}>Cancel</Button>
-            <Button look="danger" disabled={typed !== 'lab'} onClick={() => void down()}>
+            <Button look="dangerSolid" disabled={typed !== 'lab'} onClick={() => void down()}>
               Delete the lab
             </Button>
           </>

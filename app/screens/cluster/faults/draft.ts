@@ -14,6 +14,12 @@ export function linksOf(draft: Draft): Link[] {
   return [...draft].map(linkOf).sort((a, b) => a.from - b.from || a.to - b.to);
 }
 
+/** Whether every link is cut in both directions or in none. */
+export function isSymmetric(links: readonly Link[]): boolean {
+  const draft = draftOf(links);
+  return links.every(({ from, to }) => draft.has(linkKey({ from: to, to: from })));
+}
+
 /** Cuts what is joined and joins what is cut; `bothWays` takes the way back along. */
 export function toggleLink(draft: Draft, link: Link, bothWays: boolean): Draft {
   return setLinks(draft, [link], !draft.has(linkKey(link)), bothWays);

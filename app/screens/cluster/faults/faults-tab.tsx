@@ -1,23 +1,24 @@
 /** Cutting links on purpose: drawn in a matrix, seen in a graph, its consequence computed by the engine while it is drawn. */
-import { useEffect, useMemo, useState } from 'react';
-import type { Action, ClusterView } from '../../../../electron/contract/model.ts';
+import { useMemo, useState } from 'react';
+import type { Action, ClusterView, Link } from '../../../../electron/contract/model.ts';
 import { ConsequenceView } from '../../../actions/consequence-view.tsx';
 import { ask } from '../../../actions/requests.ts';
-import { usePreview } from '../../../actions/use-preview.ts';
-import { useNow } from '../../../live/clock.ts';
+import { type Preview, usePreview } from '../../../actions/use-preview.ts';
+import { useSecond } from '../../../live/clock.ts';
 import { Button } from '../../../ui/button.tsx';
 import { Card } from '../../../ui/card.tsx';
 import { FailureNote } from '../../../ui/failure-note.tsx';
 import { SelectField } from '../../../ui/field.tsx';
+import { cn } from '../../../ui/class-names.ts';
+import { useLast } from '../../../ui/use-last.ts';
 import { plural } from '../../../ui/format.ts';
 import { isHolding } from '../fault-state.ts';
-import { nodeNameOf } from '../node-name.ts';
 import { linkKey, linkViews } from '../topology/links.ts';
+import { LinkLegend } from '../topology/link-legend.tsx';
 import { TopologyGraph } from '../topology/topology-graph.tsx';
-import { draftOf, emptyDraft, linksOf } from './draft.ts';
+import { draftOf, emptyDraft, isSymmetric, linksOf } from './draft.ts';
 import { FaultList } from './fault-list.tsx';
 import { GeneratorBar } from './generator-bar.tsx';
-import { groupsOf } from './generators.ts';
 import { LinkMatrix } from './link-matrix.tsx';
 
 const ttls = [
@@ -44,20 +45,22 @@ export function FaultsTab({ cluster }: { cluster: ClusterView }) {
     [links, clusterId, ttl],
   );
   const preview = usePreview(action, PREVIEW_DELAY_MS);
+  const draw = (drawn: readonly Link[]) => {
+    setDraft(draftOf(drawn));
+    if (drawn.length > 0) setBothWays(isSymmetric(drawn));
+  };
   const injected = links.length > 0 && links.every((link) => cutNow.has(linkKey(link)));
-  useEffect(() => {
-    if (injected) setDraft(emptyDraft);
-  }, [injected]);
+  if (injected) setDraft(emptyDraft);
   return (
     <>
-      <div className="grid grid-cols-[minmax(0,1fr)_minmax(340px,420px)] gap-3.5">
+      <div className="grid grid-cols-[minmax(0,1fr)_minmax(340px,400px)] gap-3.5 min-[1700px]:grid-cols-[auto_minmax(0,1fr)_420px]">
         <Card
           title="Draw a partition"
           aside={
             links.length === 0 ? 'click a cell to cut that link' : `${plural(links.length, 'directed link')} to be cut`
           }
         >
-          <GeneratorBar cluster={cluster} onDraw={(drawn) => setDraft(draftOf(drawn))} />
+          <GeneratorBar cluster={cluster} onDraw={draw} />
           <div className="mt-3 overflow-x-auto">
             <LinkMatrix nodes={cluster.nodes} draft={draft} cutNow={cutNow} bothWays={bothWays} onChange={setDraft} />
           </div>
@@ -89,45 +92,49 @@ export function FaultsTab({ cluster }: { cluster: ClusterView }) {
             </Button>
           </div>
         </Card>
+        <Outlook cluster={cluster} preview={preview} drawn={action !== null} />
         <DraftGraph cluster={cluster} drawn={links} />
       </div>
-      {action !== null && (
-        <Card
-          title="What it would do"
-          aside="computed by the engine from what it observes now"
-          testId="draft-consequence"
-        >
-          {preview.failure !== null && <FailureNote failure={preview.failure} />}
-          {preview.consequence !== null && (
-            <ConsequenceView consequence={preview.consequence} cluster={cluster} compact />
-          )}
-          {preview.consequence === null && preview.failure === null && <p className="text-dim">Working it out…</p>}
-        </Card>
-      )}
       <FaultList cluster={cluster} />
     </>
   );
 }
 
-function DraftGraph({ cluster, drawn }: { cluster: ClusterView; drawn: Parameters<typeof groupsOf>[1] }) {
-  const now = useNow();
-  const holding = cluster.faults.filter(isHolding);
-  const second = Math.floor(now / 1000);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: once a second is enough for ages
-  const links = useMemo(() => linkViews(cluster, [...holding, { links: [...drawn] }], now), [cluster, drawn, second]);
-  const slots = cluster.nodes.map((node) => node.memberSlot);
-  const groups = groupsOf(
-    slots,
-    links.filter((link) => link.state === 'cut'),
+function Outlook({ cluster, preview, drawn }: { cluster: ClusterView; preview: Preview; drawn: boolean }) {
+  const consequence = useLast(preview.consequence);
+  const waiting = preview.consequence === null && preview.failure === null;
+  return (
+    <Card
+      title="What it would do"
+      aside={drawn && waiting ? 'working it out…' : 'computed by the engine from what it observes now'}
+      className="max-[1699px]:order-last max-[1699px]:col-span-2"
+      testId="draft-consequence"
+    >
+      {!drawn && (
+        <p className="text-dim">
+          Nothing is drawn. Draw a partition to see what it would do to the quorum, the leader and writes.
+        </p>
+      )}
+      {drawn && preview.failure !== null && <FailureNote failure={preview.failure} />}
+      {drawn && preview.failure === null && consequence !== null && (
+        <div className={cn(waiting && 'opacity-50')}>
+          <ConsequenceView consequence={consequence} cluster={cluster} compact />
+        </div>
+      )}
+    </Card>
+  );
+}
+
+function DraftGraph({ cluster, drawn }: { cluster: ClusterView; drawn: readonly Link[] }) {
+  const second = useSecond();
+  const links = useMemo(
+    () => linkViews(cluster, [...cluster.faults.filter(isHolding), { links: [...drawn] }], second),
+    [cluster, drawn, second],
   );
   return (
-    <Card title={drawn.length > 0 ? 'As it would be' : 'As it is'} aside="✕ cut">
+    <Card title={drawn.length > 0 ? 'As it would be' : 'As it is'} aside="round-trip, ms">
       <TopologyGraph cluster={cluster} links={links} />
-      <p className="name text-center text-dim">
-        {groups.length <= 1
-          ? 'All hear each other, directly or by way of others.'
-          : groups.map((group) => `{${group.map((slot) => nodeNameOf(cluster, slot)).join(', ')}}`).join(' | ')}
-      </p>
+      <LinkLegend links={links} cluster={cluster} />
     </Card>
   );
 }

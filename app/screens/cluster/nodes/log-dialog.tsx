@@ -1,5 +1,5 @@
 import { RotateCw } from 'lucide-react';
-import { useCallback, useEffect, useState } from 'react';
+import { useEffect, useState } from 'react';
 import type { Failure, NodeView } from '../../../../electron/contract/model.ts';
 import { engine } from '../../../live/connection.ts';
 import { failureOf } from '../../../live/failure.ts';
@@ -7,37 +7,44 @@ import { Button } from '../../../ui/button.tsx';
 import { Dialog } from '../../../ui/dialog.tsx';
 import { FailureNote } from '../../../ui/failure-note.tsx';
 import { TextField } from '../../../ui/field.tsx';
+import { ScrollRegion } from '../../../ui/scroll-region.tsx';
 import { plural } from '../../../ui/format.ts';
 
 const LINES = 500;
 
+interface ReadLog {
+  readonly nodeId: string;
+  /** Which of the operator's requests this answers. */
+  readonly asked: number;
+  readonly lines: readonly string[];
+  readonly failure: Failure | null;
+}
+
 /** The end of a node's log as its host keeps it. */
 export function LogDialog({ node, onClose }: { node: NodeView | null; onClose: () => void }) {
-  const [lines, setLines] = useState<readonly string[] | null>(null);
-  const [failure, setFailure] = useState<Failure | null>(null);
+  const [read, setRead] = useState<ReadLog | null>(null);
   const [filter, setFilter] = useState('');
+  const [asked, setAsked] = useState(0);
   const nodeId = node?.nodeId ?? null;
-  const read = useCallback(async () => {
-    if (nodeId === null) return;
-    setFailure(null);
-    try {
-      setLines((await engine().nodes.log({ nodeId, lines: LINES })).lines);
-    } catch (error) {
-      setFailure(failureOf(error));
-    }
-  }, [nodeId]);
   useEffect(() => {
-    setLines(null);
-    void read();
-  }, [read]);
-  const shown = lines?.filter((line) => line.toLowerCase().includes(filter.toLowerCase())) ?? [];
+    if (nodeId === null) return;
+    let over = false;
+    void readLog(nodeId).then((found) => over || setRead({ nodeId, asked, ...found }));
+    return () => {
+      over = true;
+    };
+  }, [nodeId, asked]);
+  const current = read !== null && read.nodeId === nodeId ? read : null;
+  const shown = current?.lines.filter((line) => line.toLowerCase().includes(filter.toLowerCase())) ?? [];
   return (
     <Dialog
       open={node !== null}
       onClose={onClose}
       size="xl"
       title={`Log of ${node?.name ?? ''}`}
-      description={lines === null ? 'reading…' : `${plural(shown.length, 'line')}, newest last`}
+      description={
+        current === null || current.asked !== asked ? 'reading…' : `${plural(shown.length, 'line')}, newest last`
+      }
     >
       <div className="grid gap-3">
         <div className="flex items-end gap-2">
@@ -47,23 +54,29 @@ export function LogDialog({ node, onClose }: { node: NodeView | null; onClose: (
             onChange={(event) => setFilter(event.target.value)}
             className="w-72"
           />
-          <Button onClick={() => void read()}>
+          <Button onClick={() => setAsked(asked + 1)}>
             <RotateCw aria-hidden className="size-4" /> Read again
           </Button>
         </div>
-        {failure !== null && <FailureNote failure={failure} />}
-        <pre
-          // biome-ignore lint/a11y/noNoninteractiveTabindex: long output must scroll by keyboard
-          tabIndex={0}
-          aria-label="Log"
+        {current?.failure != null && <FailureNote failure={current.failure} />}
+        <ScrollRegion
+          label="Log"
           ref={(element) => {
             if (element !== null) element.scrollTop = element.scrollHeight;
           }}
-          className="h-[52vh] overflow-auto rounded-lg border border-line bg-bg p-3 font-mono text-xs leading-relaxed whitespace-pre-wrap"
+          className="h-[52vh] overflow-auto rounded-lg border border-line bg-bg p-3"
         >
-          {shown.join('\n')}
-        </pre>
+          <pre className="font-mono text-xs leading-relaxed whitespace-pre-wrap">{shown.join('\n')}</pre>
+        </ScrollRegion>
       </div>
     </Dialog>
   );
+}
+
+async function readLog(nodeId: string): Promise<{ lines: readonly string[]; failure: Failure | null }> {
+  try {
+    return { lines: (await engine().nodes.log({ nodeId, lines: LINES })).lines, failure: null };
+  } catch (error) {
+    return { lines: [], failure: failureOf(error) };
+  }
 }

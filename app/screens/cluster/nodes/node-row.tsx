@@ -32,11 +32,11 @@ export function NodeRow(props: { node: NodeView; cluster: ClusterView; onLog: ()
       </th>
       <td className="pr-3">
         <NodeCondition condition={silent ? 'unknown' : node.condition} testId={`node-condition-${node.name}`} />
+        {sample !== null && !silent && <span className="block pl-5 text-2xs text-faint">says {sample.role}</span>}
       </td>
       <td className="pr-3">
         <Figure value={service === null ? null : <Service service={service} />} at={at} />
       </td>
-      <td className="pr-3">{say((said) => said.role)}</td>
       <Claim odd={sample !== null && leader !== null && sample.believedLeader !== leader.memberSlot} silent={silent}>
         {say((said) => nodeNameOf(cluster, said.believedLeader))}
       </Claim>
@@ -70,7 +70,7 @@ export function NodeRow(props: { node: NodeView; cluster: ClusterView; onLog: ()
       </td>
       <td className="pr-3">
         {say((said) => (
-          <Peers said={said} cluster={cluster} />
+          <Peers said={said} />
         ))}
       </td>
       <td className="pr-3 text-xs text-faint">{at === null ? <Unknown /> : `${formatAge(now - at)} ago`}</td>
@@ -107,15 +107,19 @@ function Service({ service }: { service: NonNullable<NodeView['service']> }) {
   );
 }
 
-function Peers({ said, cluster }: { said: NodeSample; cluster: ClusterView }) {
-  const missing = said.peers.filter((peer) => !peer.connected).map((peer) => nodeNameOf(cluster, peer.memberSlot));
+function Peers({ said }: { said: NodeSample }) {
+  const missing = said.peers.filter((peer) => !peer.connected).map((peer) => peer.memberSlot);
   return (
     <>
       <span className={cn(!said.quorumConnected && 'font-medium text-fault')}>
         {said.peers.length - missing.length} of {said.peers.length}
         {!said.quorumConnected && ', no quorum'}
       </span>
-      {missing.length > 0 && <span className="name block text-2xs text-faint">not {missing.join(', ')}</span>}
+      {missing.length > 0 && (
+        <span className="name block text-2xs text-faint">
+          {missing.length === 1 ? 'not node' : 'not nodes'} {missing.join(', ')}
+        </span>
+      )}
     </>
   );
 }

@@ -9,7 +9,7 @@ import { LogDialog } from './log-dialog.tsx';
 import { NodeRow } from './node-row.tsx';
 import { PeerMatrix } from './peer-matrix.tsx';
 
-const claims = ['state', 'service', 'role', 'leader', 'ballot', 'promised', 'decided', 'applied', 'peers', 'seen'];
+const claims = ['state', 'service', 'leader', 'ballot', 'promised', 'decided', 'applied', 'peers', 'seen'];
 
 export function NodesTab({ cluster }: { cluster: ClusterView }) {
   const [logOf, setLogOf] = useState<string | null>(null);

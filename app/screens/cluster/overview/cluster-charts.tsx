@@ -40,16 +40,9 @@ const Charts = memo(function Charts({ clusterId, identity }: { clusterId: string
       <TimeChart {...shared} title="Commit latency p99" unit="ms" lines={lines.commitP99} format={formatMs} />
       <TimeChart {...shared} title="Commit latency p50" unit="ms" lines={lines.commitP50} format={formatMs} />
       <TimeChart {...shared} title="fsync p99" unit="ms" lines={lines.fsyncP99} format={formatMs} />
-      <TimeChart {...shared} title="Disk in use" unit="per host" lines={lines.disk} format={formatPercent} max={1} />
+      <TimeChart {...shared} title="Disk" unit="per host" lines={lines.disk} format={formatPercent} max={1} />
       <TimeChart {...shared} title="CPU" unit="per host" lines={lines.cpu} format={formatPercent} max={1} />
-      <TimeChart
-        {...shared}
-        title="Memory in use"
-        unit="per host"
-        lines={lines.memory}
-        format={formatPercent}
-        max={1}
-      />
+      <TimeChart {...shared} title="Memory" unit="per host" lines={lines.memory} format={formatPercent} max={1} />
     </div>
   );
 });
@@ -60,18 +53,18 @@ function linesOf(members: readonly Member[], clusterId: string) {
       series: seriesKey(nodeId, metric),
       name: shortName(name, members.length),
       colour: nodeColour(slot),
-      ...dashOf(slot),
+      group: slot,
     }));
   const ofHosts = (metric: HostMetric): readonly ChartLine[] =>
     members.map(([slot, , , hostId, host]) => ({
       series: seriesKey(hostId, metric),
       name: shortName(host, members.length),
       colour: nodeColour(slot),
-      ...dashOf(slot),
+      group: slot,
     }));
   return {
     writes: [
-      { series: seriesKey(clusterId, 'writesPerSecond'), name: 'cluster', colour: 'var(--color-accent)' },
+      { series: seriesKey(clusterId, 'writesPerSecond'), name: 'cluster', colour: 'var(--color-accent)', group: null },
     ] as readonly ChartLine[],
     decided: ofNodes('decidedUpTo'),
     commitP99: ofNodes('commitP99Ms'),
@@ -86,12 +79,4 @@ function linesOf(members: readonly Member[], clusterId: string) {
 /** "node-3" → "3" where many lines share a legend. */
 function shortName(name: string, count: number): string {
   return count > 3 ? (/(\d+)$/.exec(name)?.[1] ?? name) : name;
-}
-
-const dashes = [undefined, '7 2', '3 2', '9 2 2 2', '1 2'];
-
-/** A pattern beside the colour, so that lines can be told apart without it. */
-function dashOf(memberSlot: number): { dash?: string } {
-  const dash = dashes[(memberSlot - 1) % dashes.length];
-  return dash === undefined ? {} : { dash };
 }

@@ -3,6 +3,7 @@ import type { NodeView, TimelineEvent } from '../../../../electron/contract/mode
 import { useEvents } from '../../../live/events.ts';
 import { Card } from '../../../ui/card.tsx';
 import { cn } from '../../../ui/class-names.ts';
+import { ScrollRegion } from '../../../ui/scroll-region.tsx';
 import { formatClock } from '../../../ui/format.ts';
 
 const looks = {
@@ -21,16 +22,16 @@ export function Events(props: { clusterId: string; nodes: readonly NodeView[]; t
       {events.length === 0 ? (
         <p className="text-dim">Nothing happened yet.</p>
       ) : (
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolled list must be reachable by keyboard
-        <ol
-          tabIndex={0}
-          aria-label="Events"
+        <ScrollRegion
+          label="List of events"
           className={cn('overflow-y-auto', props.tall === true ? 'max-h-[380px]' : 'max-h-72')}
         >
-          {events.map((event) => (
-            <EventLine key={event.eventId} event={event} />
-          ))}
-        </ol>
+          <ol>
+            {events.map((event) => (
+              <EventLine key={event.eventId} event={event} />
+            ))}
+          </ol>
+        </ScrollRegion>
       )}
     </Card>
   );
@@ -43,7 +44,10 @@ function EventLine({ event }: { event: TimelineEvent }) {
       <time className="font-mono text-xs" dateTime={new Date(event.atUnixMs).toISOString()}>
         {formatClock(event.atUnixMs, true)}
       </time>
-      <Icon role="img" aria-label={event.level} className={cn('size-3.5 self-center', tone)} />
+      <span>
+        <Icon aria-hidden className={cn('mt-0.5 size-3.5', tone)} />
+        <span className="sr-only">{event.level}: </span>
+      </span>
       <span>
         <b className="font-medium text-text">{event.subject}</b> {event.text}
       </span>

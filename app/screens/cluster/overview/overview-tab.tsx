@@ -1,19 +1,21 @@
 import { useMemo, useState } from 'react';
 import { Pause, Play } from 'lucide-react';
 import type { ClusterView } from '../../../../electron/contract/model.ts';
-import { useNow } from '../../../live/clock.ts';
+import { useSecond } from '../../../live/clock.ts';
 import { ChartTimeContext, useSeries } from '../../../live/series.ts';
 import { Button } from '../../../ui/button.tsx';
 import { Card } from '../../../ui/card.tsx';
 import { Segmented } from '../../../ui/segmented.tsx';
 import { isHolding } from '../fault-state.ts';
 import { linkViews } from '../topology/links.ts';
+import { LinkLegend } from '../topology/link-legend.tsx';
 import { TopologyGraph } from '../topology/topology-graph.tsx';
 import { ClusterCharts } from './cluster-charts.tsx';
 import { Events } from './events.tsx';
 import { KeyFigures } from './key-figures.tsx';
 import { LeaderStrip } from './leader-strip.tsx';
 import { LogLanes } from './log-lanes.tsx';
+import { NodeHighlight } from './node-highlight.tsx';
 import { NodeClaims } from './node-claims.tsx';
 
 const windows = [
@@ -47,7 +49,8 @@ export function OverviewTab({ cluster }: { cluster: ClusterView }) {
           {paused ? <Play aria-hidden className="size-3.5" /> : <Pause aria-hidden className="size-3.5" />}
           {paused ? 'Go on' : 'Pause'}
         </Button>
-        {paused && <span className="text-xs text-warn">The charts stand still; everything above is live.</span>}
+        <NodeHighlight nodes={cluster.nodes} />
+        {paused && <span className="text-xs text-warn">charts stand still</span>}
         <span className="ml-auto flex items-center gap-2 text-xs text-faint">
           <span aria-hidden className="inline-block h-3 w-5 rounded-sm border border-dashed border-fault bg-fault/15" />{' '}
           a fault held
@@ -63,13 +66,12 @@ export function OverviewTab({ cluster }: { cluster: ClusterView }) {
 }
 
 function Topology({ cluster }: { cluster: ClusterView }) {
-  const now = useNow();
-  const second = Math.floor(now / 1000);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: once a second is enough for ages
-  const links = useMemo(() => linkViews(cluster, cluster.faults.filter(isHolding), now), [cluster, second]);
+  const second = useSecond();
+  const links = useMemo(() => linkViews(cluster, cluster.faults.filter(isHolding), second), [cluster, second]);
   return (
     <Card title="Topology" aside="round-trip, ms">
       <TopologyGraph cluster={cluster} links={links} />
+      <LinkLegend links={links} cluster={cluster} />
     </Card>
   );
 }

@@ -6,10 +6,11 @@ import { memo } from 'react';
 import { type ClusterView, formatBallot, type NodeView } from '../../../../electron/contract/model.ts';
 import { formatMs } from '../../../ui/format.ts';
 import { nodeColour } from '../../../ui/node-colour.ts';
-import { type LinkPair, type LinkState, type LinkView, pairsOf } from './links.ts';
+import { type LinkPair, type LinkView, pairsOf } from './links.ts';
+import { strokes } from './strokes.ts';
 
 const WIDTH = 360;
-const HEIGHT = 300;
+const HEIGHT = 316;
 
 interface Point {
   readonly x: number;
@@ -23,37 +24,34 @@ export const TopologyGraph = memo(function TopologyGraph(props: { cluster: Clust
   const pairs = pairsOf(props.links);
   const cut = props.links.filter((link) => link.state === 'cut').length;
   return (
-    <svg
-      role="img"
-      aria-label={`${nodes.length} nodes, ${props.links.length} directed links, ${cut} of them cut`}
-      viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
-      className="block h-auto max-h-[340px] w-full"
-    >
-      {pairs.map((pair) => (
-        <Pair
-          key={`${pair.there.from}-${pair.there.to}`}
-          pair={pair}
-          places={places}
-          radius={radius}
-          few={nodes.length <= 5}
-        />
-      ))}
-      {nodes.map((node) => (
-        <NodeDot
-          key={node.nodeId}
-          node={node}
-          cluster={props.cluster}
-          at={places.get(node.memberSlot) ?? { x: 0, y: 0 }}
-          radius={radius}
-        />
-      ))}
-    </svg>
+    <figure aria-label={`${nodes.length} nodes, ${props.links.length} directed links, ${cut} of them cut`}>
+      <svg aria-hidden viewBox={`0 0 ${WIDTH} ${HEIGHT}`} className="block h-auto max-h-[340px] w-full">
+        {pairs.map((pair) => (
+          <Pair
+            key={`${pair.there.from}-${pair.there.to}`}
+            pair={pair}
+            places={places}
+            radius={radius}
+            few={nodes.length <= 5}
+          />
+        ))}
+        {nodes.map((node) => (
+          <NodeDot
+            key={node.nodeId}
+            node={node}
+            cluster={props.cluster}
+            at={places.get(node.memberSlot) ?? { x: 0, y: 0 }}
+            radius={radius}
+          />
+        ))}
+      </svg>
+    </figure>
   );
 });
 
 function placeOf(index: number, count: number): Point {
   const angle = (index / count) * 2 * Math.PI - Math.PI / 2;
-  return { x: WIDTH / 2 + 128 * Math.cos(angle), y: HEIGHT / 2 + (count === 3 ? 24 : 4) + 106 * Math.sin(angle) };
+  return { x: WIDTH / 2 + 128 * Math.cos(angle), y: HEIGHT / 2 + (count === 3 ? 24 : 4) + 114 * Math.sin(angle) };
 }
 
 function Pair(props: { pair: LinkPair; places: ReadonlyMap<number, Point>; radius: number; few: boolean }) {
@@ -92,13 +90,6 @@ function Pair(props: { pair: LinkPair; places: ReadonlyMap<number, Point>; radiu
     </g>
   );
 }
-
-const strokes: Record<LinkState, { colour: string; width: number; dash: string; opacity: number }> = {
-  up: { colour: 'var(--color-edge)', width: 1.6, dash: 'none', opacity: 1 },
-  down: { colour: 'var(--color-bad)', width: 1.6, dash: '1 5', opacity: 0.9 },
-  cut: { colour: 'var(--color-fault)', width: 1.8, dash: '5 4', opacity: 1 },
-  unknown: { colour: 'var(--color-unknown)', width: 1.2, dash: '2 7', opacity: 0.6 },
-};
 
 /** From the rim of one node to the rim of the other, `aside` to the right of the direct way. */
 function Line(props: { link: LinkView; from: Point; to: Point; radius: number; aside: number; arrow?: boolean }) {
