@@ -62,7 +62,11 @@ export class Sampler {
   }
 
   async #round(): Promise<void> {
-    this.#folders = await within(this.#listFolders(), FOLDERS_TIMEOUT_MS, this.#folders);
+    this.#folders = await within(this.#listFolders(), FOLDERS_TIMEOUT_MS, this.#folders).catch((error) => {
+      // The host's figures matter most when its disk is sick.
+      this.#options.log(`the node folders could not be listed: ${String(error)}`);
+      return this.#folders;
+    });
     const capturedAtUnixMs = Date.now();
     const usable = this.#folders.flatMap(({ folder }) => (folder ? [folder] : []));
     const [host, nodes] = await Promise.all([
