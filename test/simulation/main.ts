@@ -1,5 +1,5 @@
 /**
- * Runs seeds of the simulator: `node test/simulation/main.ts --seeds 1000 [--seed 1] [--control NAME] [--json] [--trace]`. Exits 0 when
+ * Runs seeds of the simulator: `npm run sim -- --seeds 1000 [--seed 1] [--control NAME] [--json] [--trace]`. Exits 0 when
  * no invariant broke, 1 when one did (with the command that replays it), 2 on wrong use.
  */
 import { parseArgs } from 'node:util';
@@ -78,7 +78,7 @@ function write(line: string): void {
 }
 
 function replayOf(seed: number, control: string | null): string {
-  return `node test/simulation/main.ts --seeds 1 --seed ${seed}${control === null ? '' : ` --control "${control}"`}`;
+  return `npm run sim -- --seeds 1 --seed ${seed}${control === null ? '' : ` --control "${control}"`}`;
 }
 
 /** The arguments, or what is wrong with them. */

@@ -9,7 +9,7 @@ import type { CoreOptions, CoreStatus, Effect, Input } from '../../cluster-node/
 import { Disk } from './disk.ts';
 import type { Receiver, World } from './world.ts';
 
-export const HEARTBEAT_MS = 50;
+const HEARTBEAT_MS = 50;
 export const ELECTION_TIMEOUT_MS = 500;
 const TICK_MS = 10;
 /** Clients give up after this long in the safety phase. */

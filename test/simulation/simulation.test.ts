@@ -11,7 +11,7 @@ describe('the simulator', () => {
   it(`finds no violation in ${SEEDS} seeds`, { timeout: 60_000 }, () => {
     for (let seed = 1; seed <= SEEDS; seed++) {
       const { violation } = simulate(seed);
-      expect(violation, `replay: node test/simulation/main.ts --seeds 1 --seed ${seed}`).toBeNull();
+      expect(violation, `replay: npm run sim -- --seeds 1 --seed ${seed}`).toBeNull();
     }
   });
 
