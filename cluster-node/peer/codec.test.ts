@@ -83,12 +83,14 @@ const messages: ((draw: Draw) => PeerMessage)[] = [
 
 const bodyOf = (frame: Frame) => encodeFrame(frame).subarray(FRAME_LENGTH_BYTES);
 
-function decodeOrFrameError(body: Buffer): void {
+/** Any other error than FrameError passes and fails the test. */
+function decodesOrIsRefused(body: Buffer): boolean {
   try {
     decodeFrame(body);
   } catch (error) {
-    expect(error).toBeInstanceOf(FrameError);
+    if (!(error instanceof FrameError)) throw error;
   }
+  return true;
 }
 
 test('every message comes back as it was sent', () => {
@@ -117,10 +119,10 @@ test('a frame cut short or with something behind it is refused', () => {
 test('garbage is refused and never anything worse', () => {
   for (let seed = 1; seed <= 3000; seed++) {
     const draw = new Draw(seed);
-    decodeOrFrameError(Buffer.from(draw.bytes(80)));
+    expect(decodesOrIsRefused(Buffer.from(draw.bytes(80)))).toBe(true);
     const body = Buffer.from(bodyOf((messages[draw.below(messages.length)] as (d: Draw) => PeerMessage)(draw)));
     for (let flips = 1 + draw.below(4); flips > 0; flips--) body[draw.below(body.length)] = draw.below(256);
-    decodeOrFrameError(body);
+    expect(decodesOrIsRefused(body)).toBe(true);
   }
 });
 

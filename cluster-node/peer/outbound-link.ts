@@ -15,6 +15,8 @@ const LAST_RETRY_MS = 1000;
 const CONNECT_TIMEOUT_MS = 1500;
 const PING_MS = 500;
 const SILENCE_MS = 2000;
+/** One write at most, so that the system's taking of it tells progress even on a slow path. */
+const WRITE_BYTES = 256 * 1024;
 const PING = encodeFrame({ kind: 'ping' });
 
 export interface OutboundLinkOptions {
@@ -76,8 +78,10 @@ export class OutboundLink {
   }
 
   #flush(): void {
-    if (!this.#isUp || this.#socket === null || this.#queue.isEmpty || this.#socket.writableNeedDrain) return;
-    this.#socket.write(this.#queue.take());
+    const socket = this.#socket;
+    if (!this.#isUp || socket === null) return;
+    while (!this.#queue.isEmpty && !socket.writableNeedDrain)
+      socket.write(this.#queue.take(WRITE_BYTES));
   }
 
   #connect(): void {
@@ -100,7 +104,11 @@ export class OutboundLink {
     }, PING_MS);
     const splitter = new FrameSplitter();
     socket.on('secureConnect', () => socket.write(encodeFrame(hello)));
-    socket.on('drain', () => this.#flush());
+    socket.on('drain', () => {
+      // A slow path that still takes bytes is not a dead one, though pongs are late on it.
+      heardAtMs = performance.now();
+      this.#flush();
+    });
     socket.on('data', (chunk: Buffer) => {
       heardAtMs = performance.now();
       try {
@@ -141,7 +149,7 @@ export class OutboundLink {
     this.#socket = null;
     const wasUp = this.#isUp;
     this.#isUp = false;
-    if (!this.#queue.isEmpty) this.#queue.take();
+    this.#queue.clear();
     if (this.#isClosed) return;
     if (wasUp) this.#options.onDown(reason);
     else if (reason !== this.#lastFailure) this.#options.onFailure((this.#lastFailure = reason));

@@ -22,13 +22,23 @@ export class OutboundQueue {
     if (this.#bytes > MAX_QUEUED_BYTES) this.#shrink();
   }
 
-  /** Everything, as one piece; the queue is empty afterwards. */
-  take(): Buffer {
-    const frames = this.#frames;
+  /** The oldest frames up to `maxBytes` as one piece, at least one; the queue must not be empty. */
+  take(maxBytes: number): Buffer {
+    const taken: Buffer[] = [];
+    let bytes = 0;
+    for (const frame of this.#frames) {
+      if (taken.length > 0 && bytes + frame.bytes.length > maxBytes) break;
+      taken.push(frame.bytes);
+      bytes += frame.bytes.length;
+    }
+    this.#frames.splice(0, taken.length);
+    this.#bytes -= bytes;
+    return taken.length === 1 ? (taken[0] as Buffer) : Buffer.concat(taken, bytes);
+  }
+
+  clear(): void {
     this.#frames = [];
     this.#bytes = 0;
-    const only = frames.length === 1 ? frames[0] : undefined;
-    return only ? only.bytes : Buffer.concat(frames.map((frame) => frame.bytes));
   }
 
   /** To half the bound, so that a full queue is not gone through at every message. */

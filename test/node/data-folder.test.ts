@@ -1,9 +1,12 @@
 import { mkdirSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { nodeExitCodes } from '../../cluster-node/contract/exit-codes.ts';
 import { askSocket, createTestCluster, type TestCluster, type TestNode } from '../fixtures/test-cluster.ts';
+
+// Real processes on a machine that may be busy.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let cluster: TestCluster;
 let node: TestNode;
@@ -168,6 +171,6 @@ test('the admin socket is the user’s own and answers nonsense with an error', 
   expect(await ask('{"id":3,"call":"injectFault","params":{}}')).toMatchObject({ error: { kind: 'badRequest' } });
   const transfer = '{"id":4,"call":"transferLeadership","params":{"target":9,"timeoutMs":100}}';
   expect(await ask(transfer)).toMatchObject({ id: 4, ok: false, error: { kind: 'notFound' } });
-  await expect(askSocket(path, 'x'.repeat(3 << 20))).rejects.toThrow();
+  await expect(askSocket(path, 'x'.repeat(3 << 20))).rejects.toThrow(/closed without an answer|EPIPE|ECONNRESET/);
   expect((await node.sample()).memberSlot).toBe(1);
 });

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import tls from 'node:tls';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { decodeFrame, encodeFrame, type Frame, type Hello } from '../../cluster-node/peer/codec.ts';
 import { FrameSplitter } from '../../cluster-node/peer/frame-splitter.ts';
 import {
@@ -13,6 +13,9 @@ import {
 } from '../../electron/engine/provision/certificates.ts';
 import { createTestCluster, type TestCluster } from '../fixtures/test-cluster.ts';
 import { until } from '../fixtures/until.ts';
+
+// Real processes on a machine that may be busy.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let cluster: TestCluster;
 

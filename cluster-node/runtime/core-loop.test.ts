@@ -1,0 +1,125 @@
+import { crc32 } from 'node:zlib';
+import { expect, test } from 'vitest';
+import type { Entry, PeerMessage } from '../contract/peer.ts';
+import type { Effect, Input } from '../paxos/interface.ts';
+import type { AppendedRecord } from '../storage/log-writer.ts';
+import { CoreLoop, type CoreSurroundings } from './core-loop.ts';
+
+/** A core that answers each input with the next of the given lists of effects. */
+function scripted(script: Effect[][], around: Partial<CoreSurroundings> = {}) {
+  const inputs: Input[] = [];
+  const done: string[] = [];
+  const records: AppendedRecord[] = [];
+  const core = {
+    step: (input: Input) => {
+      inputs.push(input);
+      return input.kind === 'applied' ? [] : (script.shift() ?? []);
+    },
+    status: () => {
+      throw new Error('not asked for');
+    },
+  };
+  const loop = new CoreLoop(core, {
+    nowMs: () => 0,
+    log: {
+      append: (more) => records.push(...more),
+      flush: () => done.push('flush'),
+      readEntries: () => Promise.resolve([]),
+    },
+    apply: (slot) => {
+      done.push(`apply ${slot}`);
+      return null;
+    },
+    send: (to, message) => done.push(`send ${message.kind} to ${to}`),
+    onApplied: () => undefined,
+    onAppliedUpTo: (slot) => done.push(`applied ${slot}`),
+    onReadReady: () => undefined,
+    onRefused: () => undefined,
+    onEvent: () => undefined,
+    onLogUnreadable: (error) => done.push(`unreadable: ${(error as Error).message}`),
+    ...around,
+  });
+  return { loop, inputs, done, records };
+}
+
+const turn = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+const nack: PeerMessage = { kind: 'nack', ballot: 1, promised: 2 };
+const send = (to: number, afterDurable: number): Effect => ({ kind: 'send', to, message: nack, afterDurable });
+const persist = (sequence: number): Effect => ({
+  kind: 'persist',
+  sequence,
+  record: { kind: 'promised', ballot: 1025 },
+});
+const entryOf = (slot: number): Entry => {
+  const value = Uint8Array.of(slot);
+  return { slot, ballot: 1025, value, digest: crc32(value) };
+};
+
+test('a message that vows something leaves only when that is on disk', async () => {
+  const { loop, done } = scripted([[persist(1), send(2, 1), send(3, 0), persist(2), send(4, 2)]]);
+  loop.submit({ kind: 'tick' });
+  await turn();
+  expect(done).toEqual(['send nack to 3', 'flush']);
+  loop.submit({ kind: 'durable', upTo: 1 });
+  await turn();
+  expect(done).toEqual(['send nack to 3', 'flush', 'send nack to 2']);
+  loop.submit({ kind: 'durable', upTo: 2 });
+  await turn();
+  expect(done.at(-1)).toBe('send nack to 4');
+});
+
+test('the inputs of one turn make one write', async () => {
+  const { loop, done, records } = scripted([[persist(1)], [persist(2)], [persist(3)]]);
+  for (let count = 0; count < 3; count++) loop.submit({ kind: 'tick' });
+  await turn();
+  expect(records.map(({ sequence }) => sequence)).toEqual([1, 2, 3]);
+  expect(done).toEqual(['flush']);
+});
+
+test('knowledge alone waits for a record that must be written, unless a message waits for it', async () => {
+  const decided: Effect = { kind: 'persist', sequence: 1, record: { kind: 'decided', upTo: 1 } };
+  const { loop, done, records } = scripted([[decided], [send(2, 1)]]);
+  loop.submit({ kind: 'tick' });
+  await turn();
+  expect(records).toHaveLength(1);
+  expect(done).toEqual([]);
+  loop.submit({ kind: 'tick' });
+  await turn();
+  expect(done).toEqual(['flush']);
+  loop.stop();
+});
+
+test('what is delivered is executed in order and reported in the same turn', async () => {
+  const deliver = (slot: number): Effect => ({ kind: 'deliver', entry: entryOf(slot) });
+  const { loop, done, inputs } = scripted([[deliver(1), deliver(2)]]);
+  loop.submit({ kind: 'tick' });
+  await turn();
+  expect(done).toEqual(['apply 1', 'apply 2', 'applied 2']);
+  expect(inputs).toEqual([{ kind: 'tick' }, { kind: 'applied', upTo: 2 }]);
+});
+
+test('an unreadable log answers a peer with nothing and is told', async () => {
+  const log = {
+    append: () => undefined,
+    flush: () => undefined,
+    readEntries: () => Promise.reject(new Error('damaged')),
+  };
+  const readLog: Effect = { kind: 'readLog', to: 2, fromSlot: 5, maxBytes: 100 };
+  const { loop, done, inputs } = scripted([[readLog]], { log });
+  loop.submit({ kind: 'tick' });
+  await turn();
+  await turn();
+  expect(done).toEqual(['unreadable: damaged']);
+  expect(inputs.at(-1)).toEqual({ kind: 'logRead', to: 2, fromSlot: 5, entries: [] });
+});
+
+test('after stop nothing is taken and nothing held back is sent', async () => {
+  const { loop, done, inputs } = scripted([[persist(1), send(2, 1)]]);
+  loop.submit({ kind: 'tick' });
+  await turn();
+  loop.stop();
+  loop.submit({ kind: 'durable', upTo: 1 });
+  await turn();
+  expect(inputs).toHaveLength(1);
+  expect(done).toEqual(['flush']);
+});
