@@ -76,7 +76,9 @@ function attach(channel: ServerChannel, child: ChildProcessWithoutNullStreams): 
     child.stdout.destroy();
     child.stderr.destroy();
     child.stdin.destroy();
-    if (group !== undefined) hangUp(group);
+    // A command that came to its end may just have started something that has not yet got as far as setsid: as with sshd, what
+    // it leaves in the background stays.
+    if (group !== undefined && exit === null) hangUp(group);
   });
 }
 
@@ -86,7 +88,7 @@ function finish(channel: ServerChannel, exit: { code: number | null; signal: Nod
   channel.end();
 }
 
-/** What did not detach itself with setsid goes with its session. */
+/** A session that is cut off takes with it what did not detach itself with setsid. */
 function hangUp(group: number): void {
   if (!signalGroup(group, 'SIGHUP')) return;
   setTimeout(() => signalGroup(group, 'SIGKILL'), HANGUP_GRACE_MS).unref();
