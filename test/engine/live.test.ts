@@ -6,14 +6,14 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Action, ClusterView, Operation, SeriesBatch, TimelineEvent } from '../../electron/contract/model.ts';
 import { seriesKey } from '../../electron/contract/model.ts';
-import { isolate } from '../../electron/engine/faults/plan/partitions.ts';
 import type { EngineResources } from '../../electron/engine/engine.ts';
+import { isolate } from '../../electron/engine/faults/plan/partitions.ts';
 import { until } from '../fixtures/until.ts';
 import {
   buildResources,
   cleanUp,
-  ended,
   type EngineUnderTest,
+  ended,
   makeStateDir,
   startEngine,
   succeeded,

@@ -5,11 +5,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { FleetSnapshot } from '../../electron/contract/contract.ts';
 import type { EngineResources } from '../../electron/engine/engine.ts';
 import { EtcdClient } from '../../electron/engine/etcd/client.ts';
+import { labStatus } from '../../electron/engine/lab/lab.ts';
 import {
   buildResources,
   type Client,
   cleanUp,
   type EngineUnderTest,
+  ended,
   makeStateDir,
   startEngine,
   succeeded,
@@ -106,6 +108,42 @@ describe.skipIf(process.platform !== 'linux')('a cluster on three embedded hosts
       (one) => one.clusters[0]?.health.level === 'ok' && pidOf(one) !== pidOf(fleet),
     );
     expect(after.clusters[0]?.nodes[1]?.service?.pid).toBe(fleet.clusters[0]?.nodes[1]?.service?.pid);
+  });
+
+  it('goes over to another release node by node, when that is what is at hand', async () => {
+    const before = await under.client.fleet.get();
+    await under.engine.close();
+    resources = { ...resources, nodeBundleVersion: `${resources.nodeBundleVersion}-next` };
+    under = await startEngine(stateDir, resources);
+    const operation = await succeeded(under.client, (await under.client.clusters.resume({ clusterId })).operationId);
+    const starts = operation.steps.filter((step) => step.step === 'Start node');
+    const times = starts.map((step) => [step.startedAtUnixMs ?? 0, step.endedAtUnixMs ?? 0]);
+    expect(times.flat()).toEqual(times.flat().toSorted((a, b) => a - b));
+    const pids = (fleet: FleetSnapshot) => fleet.clusters[0]?.nodes.map((node) => node.service?.pid) ?? [];
+    const after = await snapshotWhere(under.client, (one) => one.clusters[0]?.health.level === 'ok');
+    for (const pid of pids(before)) expect(pids(after)).not.toContain(pid);
+  });
+
+  it('says what is left where hosts are down, and goes on with it when they are back', async () => {
+    const { serverPid, state } = await labStatus(join(stateDir, 'lab'));
+    if (serverPid === null || state === null) throw new Error('the lab runs');
+    process.kill(serverPid);
+    await snapshotWhere(under.client, (one) => one.hosts.every((host) => host.reachability.state !== 'reachable'));
+    const { operationId } = await under.client.actions.run({ kind: 'clusterDestroy', clusterId, confirmName: 'demo' });
+    const failed = await ended(under.client, operationId);
+    expect(failed.failure).toMatchObject({
+      kind: 'incomplete',
+      message: expect.stringMatching(/host-1: ~\/\.synod\/nodes\/n-/),
+    });
+    expect((await under.client.fleet.get()).clusters).toMatchObject([{ lifecycle: 'destroying' }]);
+    await succeeded(under.client, (await under.client.lab.up({ hosts: 3 })).operationId);
+    const resumed = await succeeded(under.client, (await under.client.clusters.resume({ clusterId })).operationId);
+    expect(resumed).toMatchObject({
+      kind: 'clusterDestroy',
+      outcome: expect.stringContaining('gone from all 3 hosts'),
+    });
+    const again = await under.client.lab.tryIt({ nodes: 3 });
+    clusterId = (await succeeded(under.client, again.operationId)).clusterId ?? '';
   });
 
   it('is destroyed only by its name, and leaves nothing', async () => {

@@ -15,10 +15,10 @@ import {
   type SessionOptions,
 } from './agent-session.ts';
 
-/** What runs the agent of this release; to be started in the home folder. */
+/** What runs the agent of this release. A session may begin elsewhere than in $HOME (SetEnv, login scripts). */
 export function agentCommand(versions: { runtimeVersion: string; releaseVersion: string }): ShellCommand {
   const runtime = hostLayout.runtime(versions.runtimeVersion);
-  return sh`exec ${runtime} ${hostLayout.release(versions.releaseVersion)} agent`;
+  return sh`cd "$HOME" && exec ${runtime} ${hostLayout.release(versions.releaseVersion)} agent`;
 }
 
 export type AgentsOptions = Omit<SessionOptions, 'target' | 'listener'>;

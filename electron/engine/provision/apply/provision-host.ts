@@ -166,6 +166,7 @@ export class HostProvisioning {
 
   async #ship(file: ShippedFile, report: StepReport): Promise<StepResult> {
     const { outcome, totalBytes } = await this.#parts.shipping.ship(await this.#connection(), file, {
+      home: this.#home,
       signal: this.#run.signal,
       onProgress: (ratio) => report.progress(ratio),
     });

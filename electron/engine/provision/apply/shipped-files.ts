@@ -31,11 +31,12 @@ export class Shipping {
   async ship(
     connection: HostConnection,
     file: ShippedFile,
-    options: { signal: AbortSignal; onProgress: (ratio: number) => void },
+    options: { home: string; signal: AbortSignal; onProgress: (ratio: number) => void },
   ): Promise<{ outcome: 'uploaded' | 'unchanged'; totalBytes: number }> {
     return upload(connection, {
       source: { localPath: file.localPath },
-      remotePath: file.remotePath,
+      // Absolute: a login shell may start somewhere else than in its home.
+      remotePath: `${options.home}/${file.remotePath}`,
       mode: file.mode,
       sha256: await this.#digestOf(file.localPath),
       onProgress: ({ sentBytes, totalBytes }) => options.onProgress(totalBytes === 0 ? 1 : sentBytes / totalBytes),
