@@ -7,7 +7,7 @@ import { isOutcomeUnknown } from '../agents/agent-error.ts';
 import type { Picture } from '../fleet/plan/picture.ts';
 import { FailureError } from '../operations/failure.ts';
 import type { OperationBody, OperationRun } from '../operations/operations.ts';
-import { follow, memberOf } from './follow.ts';
+import { follow, leaderChangeAfter, memberOf } from './follow.ts';
 import type { NodePort } from './node-port.ts';
 
 const TRANSFER_TIMEOUT_MS = 5000;
@@ -36,7 +36,8 @@ export async function runFailover(
     return { state: 'succeeded', detail: `answered after ${tookMs.toFixed(0)} ms` };
   });
   const ballot = await confirm(port, run, { ...at, ballotBefore: before.leader?.ballot ?? 0 });
-  const gapMs = port.leaders.firstAfter(at.clusterId, began - 1)?.gapMs ?? null;
+  const since = { clusterId: at.clusterId, sinceUnixMs: began - 1, signal: run.signal };
+  const gapMs = (await leaderChangeAfter(port, since))?.gapMs ?? null;
   const measured =
     gapMs !== null ? `; nobody led for ${gapMs} ms` : tookMs !== null ? ` within ${Math.ceil(tookMs)} ms` : '';
   return `${leader.name} handed leadership to ${target.name}, ballot ${formatBallot(ballot)}${measured}.`;

@@ -1,6 +1,7 @@
 /** Waiting, sample by sample, until a cluster or a node is as it should be. */
 import type { MemberPicture, Picture } from '../fleet/plan/picture.ts';
 import { formatBallot } from '../../../cluster-node/contract/ballot.ts';
+import type { LeaderChange } from '../telemetry/leader-changes.ts';
 import type { NodePort } from './node-port.ts';
 
 export interface Wait {
@@ -31,9 +32,21 @@ export function isLevel(member: MemberPicture, at: { head: number; exceptPid: nu
   return sample !== null && sample.pid !== at.exceptPid && sample.quorumConnected && sample.decidedUpTo >= at.head;
 }
 
-/** "node-2 leads under ballot 4.2, after 212 ms without a leader." since a moment; "" when nothing changed. */
-export function leaderSentence(port: NodePort, picture: Picture, sinceUnixMs: number): string {
-  const change = port.leaders.firstAfter(picture.situation.cluster.clusterId, sinceUnixMs);
+/** The new leader's own report comes with its host's next sample. */
+const REPORTED_WITHIN_MS = 1500;
+
+/** The first change of leader after a moment, as its leader reports it if that comes soon; null: none was heard of. */
+export async function leaderChangeAfter(
+  port: NodePort,
+  at: { clusterId: string; sinceUnixMs: number; signal: AbortSignal },
+): Promise<LeaderChange | null> {
+  const change = () => port.leaders.firstAfter(at.clusterId, at.sinceUnixMs);
+  const wait = { timeoutMs: REPORTED_WITHIN_MS, signal: at.signal };
+  return (await port.observations.waitFor(() => (change()?.isByLeader ? change() : null), wait)) ?? change();
+}
+
+/** "node-2 leads under ballot 4.2, after 212 ms without a leader."; "" when nothing changed. */
+export function sayLeaderChange(picture: Picture, change: LeaderChange | null): string {
   const leader = picture.members.find((member) => member.memberSlot === change?.memberSlot);
   if (!change || !leader) return '';
   const gap = change.gapMs === null ? '' : `, after ${change.gapMs} ms without a leader`;

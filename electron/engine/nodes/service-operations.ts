@@ -9,7 +9,7 @@ import { isOutcomeUnknown } from '../agents/agent-error.ts';
 import type { MemberPicture } from '../fleet/plan/picture.ts';
 import { FailureError } from '../operations/failure.ts';
 import type { OperationBody, OperationRun, StepName } from '../operations/operations.ts';
-import { follow, headNow, isLevel, leaderSentence, memberOf } from './follow.ts';
+import { follow, headNow, isLevel, leaderChangeAfter, memberOf, sayLeaderChange } from './follow.ts';
 import type { NodePort } from './node-port.ts';
 
 export type ServiceAction = 'nodeStart' | 'nodeStop' | 'nodeRestart' | 'nodeKill';
@@ -176,7 +176,7 @@ async function catchUp(
     const wait = { clusterId: began.clusterId, timeoutMs: LEVEL_WITHIN_MS, signal: run.signal };
     const level = await follow(port, wait, (picture) => {
       const member = memberOf(picture, began.nodeId);
-      return isLevel(member, { head, exceptPid: at.exceptPid }) ? { member, picture } : null;
+      return isLevel(member, { head, exceptPid: at.exceptPid }) ? member : null;
     });
     if (level === null) {
       const picture = port.picture(began.clusterId);
@@ -186,8 +186,8 @@ async function catchUp(
       return { state: 'unknown', detail: sentence };
     }
     const seconds = ((port.clock() - began.atUnixMs) / 1000).toFixed(1);
-    outcome = `${name} ${at.what}, level with the others after ${seconds} s.${leaderSentence(port, level.picture, began.atUnixMs)}`;
-    return { state: 'succeeded', detail: `decided up to ${level.member.sample?.decidedUpTo ?? head}` };
+    outcome = `${name} ${at.what}, level with the others after ${seconds} s.${await newLeader(port, run, began)}`;
+    return { state: 'succeeded', detail: `decided up to ${level.sample?.decidedUpTo ?? head}` };
   });
   return outcome;
 }
@@ -202,16 +202,26 @@ function sayDistance(member: MemberPicture, head: number): string {
 async function followLeader(port: NodePort, run: OperationRun, began: Began): Promise<string> {
   let sentence = ' No other node leads: writes have stopped.';
   await run.step(whole('Follow the leader'), async () => {
+    const now = port.picture(began.clusterId);
+    const left = now.possiblyAlive.filter((slot) => slot !== began.member.memberSlot).length;
+    if (left < now.quorumSize) return { state: 'skipped', detail: 'too few voters are left for another leader' };
     const wait = { clusterId: began.clusterId, timeoutMs: LEADER_WITHIN_MS, signal: run.signal };
     const picture = await follow(port, wait, (now) =>
       now.leader !== null && now.leader.memberSlot !== began.member.memberSlot ? now : null,
     );
     if (picture === null) return { state: 'unknown', detail: 'no other node leads' };
     const leader = picture.members.find((member) => member.memberSlot === picture.leader?.memberSlot);
-    sentence = leaderSentence(port, picture, began.atUnixMs) || ` ${leader?.name ?? 'Another node'} leads.`;
+    sentence = (await newLeader(port, run, began)) || ` ${leader?.name ?? 'Another node'} leads.`;
     return { state: 'succeeded', detail: sentence.trim() };
   });
   return sentence;
+}
+
+/** A sentence on who took over from this node, if it led. */
+async function newLeader(port: NodePort, run: OperationRun, began: Began): Promise<string> {
+  if (!began.led) return '';
+  const at = { clusterId: began.clusterId, sinceUnixMs: began.atUnixMs, signal: run.signal };
+  return sayLeaderChange(port.picture(began.clusterId), await leaderChangeAfter(port, at));
 }
 
 function onHost(began: Began, step: string): StepName {

@@ -16,6 +16,8 @@ export interface LeaderChange {
   readonly gapMs: number | null;
   /** The leader before ended at a moment that the engine itself set: so long were writes stopped. */
   readonly gapIsCertain: boolean;
+  /** The leader itself has said so: nobody will date it better. */
+  readonly isByLeader: boolean;
 }
 
 interface Reign {
@@ -86,7 +88,8 @@ export class LeaderChanges {
     return [...this.#clusters].flatMap(([clusterId, { reigns, told }]) =>
       this.#changes(clusterId).filter((change) => {
         const heardAt = reigns.get(change.ballot)?.heardAtUnixMs ?? now;
-        const isDue = !told.has(change.ballot) && now - heardAt >= SETTLE_MS;
+        const isComplete = change.isByLeader && change.gapMs !== null;
+        const isDue = !told.has(change.ballot) && (isComplete || now - heardAt >= SETTLE_MS);
         if (isDue) told.add(change.ballot);
         return isDue;
       }),
@@ -110,6 +113,7 @@ export class LeaderChanges {
         atUnixMs: reign.atUnixMs,
         gapMs: end ? Math.max(0, Math.round(reign.atUnixMs - end.atUnixMs)) : null,
         gapIsCertain: end?.isCertain ?? false,
+        isByLeader: reign.byLeader,
       };
     });
   }

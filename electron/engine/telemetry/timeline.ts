@@ -26,8 +26,13 @@ export class Timeline {
   readonly #cursors = new Map<string, { boot: number; sequence: number }>();
   /** By cluster id: what happened up to then was told by an engine before this one. */
   readonly #toldUpTo = new Map<string, number>();
+  /** When the loss of a peer was reported last, by the same names. */
   readonly #lastTold = new Map<string, number>();
+  /** Hosts that were lost, and told to be. */
+  readonly #lost = new Set<string>();
   readonly #ready = new Set<string>();
+  /** Peers of a cluster that were told to be disconnected: "c-…/node-1". */
+  readonly #disconnected = new Set<string>();
   readonly #begun = new Set<string>();
 
   constructor(options: TimelineOptions) {
@@ -82,15 +87,19 @@ export class Timeline {
     }
   }
 
+  /** The loss of a peer is told once, however many lose it; that it is back, when its loss was told. */
   #wordingOfPeer(member: StoredMember, event: NodeEvent) {
     const peer = this.#nameOf(member.clusterId, event.memberSlot ?? 0);
-    const key = `${member.clusterId}/${event.kind}/${peer}`;
+    const key = `${member.clusterId}/${peer}`;
+    if (event.kind === 'peerUp')
+      return this.#disconnected.delete(key)
+        ? ({ level: 'info', subject: peer, text: `is connected to ${member.name} again` } as const)
+        : null;
     const before = this.#lastTold.get(key) ?? Number.NEGATIVE_INFINITY;
     this.#lastTold.set(key, Math.max(before, event.atUnixMs));
     if (Math.abs(event.atUnixMs - before) < SAME_EVENT_MS) return null;
-    return event.kind === 'peerDown'
-      ? ({ level: 'warn', subject: peer, text: `is no longer connected to ${member.name}` } as const)
-      : ({ level: 'info', subject: peer, text: `is connected to ${member.name}` } as const);
+    this.#disconnected.add(key);
+    return { level: 'warn', subject: peer, text: `is no longer connected to ${member.name}` } as const;
   }
 
   #nameOf(clusterId: string, memberSlot: number): string {
@@ -108,10 +117,11 @@ export class Timeline {
     const names = members.map((member) => member.name).join(', ');
     const about = { clusterId: members[0]?.clusterId ?? null, hostId, nodeId: null, subject: host.name };
     if (state.kind === 'lost') {
+      this.#lost.add(hostId);
       const why = state.reason instanceof Error ? ` (${state.reason.message})` : '';
       const what = names ? `: nothing is known of ${names} until it is heard again` : '';
       this.#append({ ...about, level: 'warn', text: `is not heard of${what}${why}` });
-    } else this.#append({ ...about, level: 'info', text: `is heard${names ? `: ${names}` : ''}` });
+    } else if (this.#lost.delete(hostId)) this.#append({ ...about, level: 'info', text: 'is heard again' });
   }
 
   takeOperation(operation: Operation): void {

@@ -52,14 +52,21 @@ const table: [string, Example, string, string, string][] = [
     { voters: 3, change: { 1: minority, 2: stopped, 3: stopped } },
     'bad',
     'Writes have stopped.',
-    'Quorum 2 of 3, 0 work. node-1 is cut off from the quorum. node-2 and node-3 are stopped.',
+    'Quorum 2 of 3, only 1 left. node-2 and node-3 are stopped.',
+  ],
+  [
+    'the network is down, though all run',
+    { voters: 3, change: { 1: minority, 2: minority, 3: minority } },
+    'bad',
+    'Writes have stopped.',
+    'Quorum 2 of 3, none left. node-1, node-2 and node-3 are cut off from the quorum.',
   ],
   [
     'two hosts lost',
     { voters: 3, change: { 2: lost, 3: lost } },
     'unknown',
     'Whether writes go on is not known.',
-    'Quorum 2 of 3, 1 works. node-2 and node-3 are not heard of: unknown.',
+    'Quorum 2 of 3, only 1 left. node-2 and node-3 are not heard of: unknown.',
   ],
   [
     'all lost',

@@ -45,9 +45,9 @@ function writesHeadline(picture: Picture): string {
 
 function margin({ working, members, quorumSize }: Picture): string {
   const spare = working.length - quorumSize;
-  const working_ = `Quorum ${quorumSize} of ${members.length}`;
-  if (spare < 0) return `${working_}, ${working.length} ${working.length === 1 ? 'works' : 'work'}.`;
-  return `${working_}, tolerates ${spare}${working.length < members.length ? ' more' : ''}.`;
+  const quorum = `Quorum ${quorumSize} of ${members.length}`;
+  if (spare < 0) return `${quorum}, ${working.length === 0 ? 'none' : `only ${working.length}`} left.`;
+  return `${quorum}, tolerates ${spare}${working.length < members.length ? ' more' : ''}.`;
 }
 
 /** One sentence for each reason why members do not work. */

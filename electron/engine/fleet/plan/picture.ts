@@ -1,7 +1,7 @@
 /** A situation, read once: who is alive, what is cut, whom the fresh majority believes to lead, and who works under it. */
 import type { NodeSample, ServiceState } from '../../../../cluster-node/contract/sample.ts';
 import type { NodeView } from '../../../contract/model.ts';
-import { CutLinks, quorumSize } from './links.ts';
+import { CutLinks, outlookOf, quorumSize } from './links.ts';
 import { FRESH_MS, holdingFaults, type MemberDesired, type NodeObservation, type Situation } from './situation.ts';
 
 export interface MemberPicture extends MemberDesired {
@@ -32,7 +32,7 @@ export interface Picture {
   readonly cut: CutLinks;
   /** null: no majority of the freshly observed nodes agrees. */
   readonly leader: BelievedLeader | null;
-  /** Member slots of voters that lead or follow in the majority's view; without one, those that reach a quorum. */
+  /** Member slots of voters that lead or follow in the majority's view; without one, those that could: see `couldWork`. */
   readonly working: readonly number[];
   /** Member slots of voters that may be alive: seen alive, or not heard of. */
   readonly possiblyAlive: readonly number[];
@@ -41,14 +41,15 @@ export interface Picture {
 export function pictureOf(situation: Situation): Picture {
   const members = situation.members.map((member) => memberPicture(member, situation));
   const leader = believedLeader(members);
+  const cut = new CutLinks(holdingFaults(situation.faults).flatMap((fault) => fault.links));
   return {
     situation,
     members,
     quorumSize: quorumSize(members.length),
-    cut: new CutLinks(holdingFaults(situation.faults).flatMap((fault) => fault.links)),
+    cut,
     leader,
-    working: members.filter((member) => works(member, leader)).map((member) => member.memberSlot),
-    possiblyAlive: members.filter((member) => member.alive !== false).map((member) => member.memberSlot),
+    working: leader ? members.filter((member) => follows(member, leader)).map(slotOf) : couldWork(members, cut),
+    possiblyAlive: members.filter((member) => member.alive !== false).map(slotOf),
   };
 }
 
@@ -82,10 +83,26 @@ function believedLeader(members: readonly MemberPicture[]): BelievedLeader | nul
   return most && most.believedBy * 2 > asked.length ? { ...most, asked: asked.length } : null;
 }
 
-function works(member: MemberPicture, leader: BelievedLeader | null): boolean {
-  const sample = member.sample;
-  if (!sample?.quorumConnected) return false;
-  return leader === null || (sample.believedLeader === leader.memberSlot && sample.leaderBallot === leader.ballot);
+function follows({ sample }: MemberPicture, leader: BelievedLeader): boolean {
+  return (
+    sample?.quorumConnected === true &&
+    sample.believedLeader === leader.memberSlot &&
+    sample.leaderBallot === leader.ballot
+  );
+}
+
+/** Without a leader: those that reach a quorum; when none does, the most that still talk, if they are too few for one. */
+function couldWork(members: readonly MemberPicture[], cut: CutLinks): number[] {
+  const connected = members.filter((member) => member.sample?.quorumConnected).map(slotOf);
+  if (connected.length > 0) return connected;
+  const alive = members.filter((member) => member.alive === true).map(slotOf);
+  const size = quorumSize(members.length);
+  const { working } = outlookOf({ alive, cut, size, leader: null });
+  return working.length < size ? [...working] : [];
+}
+
+function slotOf(member: MemberPicture): number {
+  return member.memberSlot;
 }
 
 /** One word for the screen. */
