@@ -11,7 +11,7 @@ import { type ClientServer, createClientServer } from './api/client-server.ts';
 import { type NodePort, NodeUnavailableError } from './api/port.ts';
 import type { NodeEvent } from './contract/admin.ts';
 import type { MemberSlot } from './contract/ballot.ts';
-import type { RequestId } from './contract/peer.ts';
+import type { PeerMessage, RequestId } from './contract/peer.ts';
 import { encodeCommand, type Operation } from './machine/command.ts';
 import { KeyValueMachine, type OperationResult } from './machine/machine.ts';
 import { LinkFilter } from './peer/link-filter.ts';
@@ -34,6 +34,8 @@ const MAX_BATCH_BYTES = 1024 * 1024;
 const REPLAY_BYTES = 1024 * 1024;
 /** Requests of clients that wait at this node; past it they are told to try later. */
 const MAX_PENDING_CALLS = 20_000;
+/** Records in memory that wait for a slow or full disk; past it nothing that would add to them is taken in. */
+const MAX_UNSYNCED_BYTES = 64 * 1024 * 1024;
 const HANDOVER_ON_STOP_MS = 1000;
 const CLIENT_GRACE_MS = 500;
 /** The core wants at least five ticks a heartbeat. */
@@ -222,7 +224,19 @@ export class SynodNode implements NodePort {
 
   #refusal(): NodeUnavailableError | null {
     if (this.#isStopping) return new NodeUnavailableError('stopping', false);
-    return this.#pending.size >= MAX_PENDING_CALLS ? new NodeUnavailableError('busy', false) : null;
+    const isBusy = this.#pending.size >= MAX_PENDING_CALLS || this.#isBacklogged();
+    return isBusy ? new NodeUnavailableError('busy', false) : null;
+  }
+
+  #isBacklogged(): boolean {
+    return this.#storage.unsyncedBytes > MAX_UNSYNCED_BYTES;
+  }
+
+  /** Messages that make this node write are lost while its disk is far behind; their senders send again. */
+  #onMessage(from: MemberSlot, message: PeerMessage): void {
+    const { kind } = message;
+    const makesRecords = kind === 'accept' || kind === 'catchUpEntries' || kind === 'promise' || kind === 'forward';
+    if (!makesRecords || !this.#isBacklogged()) this.#loop.submit({ kind: 'message', from, message });
   }
 
   #createTransport(): Transport {
@@ -234,7 +248,7 @@ export class SynodNode implements NodePort {
       tls: peerTls,
       filter: this.#filter,
       logger: this.#logger,
-      onMessage: (from, message) => this.#loop.submit({ kind: 'message', from, message }),
+      onMessage: (from, message) => this.#onMessage(from, message),
       onLink: (member, up) => {
         const text = `${up ? 'connected to' : 'lost the connection to'} ${this.#nameOf(member)}`;
         this.#record({ kind: up ? 'peerUp' : 'peerDown', memberSlot: member, text });

@@ -43,7 +43,8 @@ export async function runNode(configPath: string): Promise<number> {
     nodeLogger.info('stopped');
     return nodeExitCodes.stopped;
   } catch (error) {
-    return end(exitCodeOf(error), error, `the node cannot start: ${(error as Error).message}`);
+    const hint = isNoSpace(error) ? `; free some space for ${loaded.dataDir} and start the node again` : '';
+    return end(exitCodeOf(error), error, `the node cannot start: ${(error as Error).message}${hint}`);
   }
 }
 

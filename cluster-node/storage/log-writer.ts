@@ -51,6 +51,7 @@ export class LogWriter {
   #offset: number;
   #queue: AppendedRecord[] = [];
   #queuedInFlight = 0;
+  #unsyncedBytes = 0;
   /** Cleared in the very turn that finds the queue empty, so that no `flush` falls between two runs. */
   #isRunning = false;
   #running: Promise<void> = Promise.resolve();
@@ -78,9 +79,17 @@ export class LogWriter {
     return this.#queue.length + this.#queuedInFlight;
   }
 
+  /** Bytes in memory that wait for the disk. */
+  get unsyncedBytes(): number {
+    return this.#unsyncedBytes;
+  }
+
   /** Queues records in order of their sequence. They are written by the next `flush`, or with one already due. */
   append(records: readonly AppendedRecord[]): void {
-    for (const record of records) this.#queue.push(record);
+    for (const appended of records) {
+      this.#queue.push(appended);
+      this.#unsyncedBytes += recordBytes(appended.record);
+    }
   }
 
   /** Has everything queued written as soon as the disk is free. */
@@ -168,6 +177,7 @@ export class LogWriter {
       this.#events.onWritten(record, { segment: this.segments.length - 1, offset: this.#offset });
       this.#offset += recordBytes(record);
     }
+    this.#unsyncedBytes -= bytes;
     this.#nextNumber += run.length;
   }
 

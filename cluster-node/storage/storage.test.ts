@@ -233,9 +233,11 @@ test('a full disk stalls the log, loses nothing, and the log goes on when there 
     while (stalls.length === 0 && performance.now() < endMs) await new Promise((resolve) => setTimeout(resolve, 10));
     expect(stalls).toEqual([true]);
     expect(written).toBeGreaterThan(20);
+    expect(storage.unsyncedBytes).toBeGreaterThan(1_000_000);
     execFileSync('mount', ['-o', 'remount,size=100m', mounted as string]);
     await writing;
     expect(stalls).toEqual([true, false]);
+    expect(storage.unsyncedBytes).toBe(0);
     await storage.close();
     const again = await open(dataDir);
     expect(again.storage.recovered.accepted).toHaveLength(40);

@@ -85,6 +85,11 @@ export class Storage {
     return this.#writer.unsyncedRecords;
   }
 
+  /** Bytes in memory that wait for the disk. */
+  get unsyncedBytes(): number {
+    return this.#writer.unsyncedBytes;
+  }
+
   /** Size of all segments, preallocated space included. */
   get dataBytes(): number {
     return this.#writer.segments.reduce((total, segment) => total + segment.sizeBytes, 0);
