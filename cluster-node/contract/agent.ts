@@ -48,7 +48,6 @@ export type AgentParams<C extends AgentCall> = z.infer<AgentCalls[C]['params']>;
 export type AgentResult<C extends AgentCall> = z.infer<AgentCalls[C]['result']>;
 
 export const agentRequestSchema = z.object({ id: z.number().int(), call: z.string(), params: z.unknown() });
-export type AgentRequest = z.infer<typeof agentRequestSchema>;
 
 export const agentMessageSchema = z.discriminatedUnion('kind', [
   /** First line of every agent. */

@@ -21,7 +21,6 @@ export const partitionFaultSchema = z.object({
 export type PartitionFault = z.infer<typeof partitionFaultSchema>;
 
 export const faultSchema = z.discriminatedUnion('kind', [partitionFaultSchema]);
-export type Fault = z.infer<typeof faultSchema>;
 
 export const faultLeaseSchema = z.object({
   /** "f-" and 8 letters or digits, given by whoever injects; injecting the same id again renews the lease. */

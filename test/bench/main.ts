@@ -53,7 +53,13 @@ for (let run = 1; run <= Number(values.runs); run += 1) {
 
 const rows = figures.map((figure) => {
   const sorted = results.map(figure.of).toSorted((a, b) => a - b);
-  return { name: figure.name, unit: figure.unit, min: sorted[0], median: sorted[sorted.length >> 1], max: sorted.at(-1) };
+  return {
+    name: figure.name,
+    unit: figure.unit,
+    min: sorted[0],
+    median: sorted[sorted.length >> 1],
+    max: sorted.at(-1),
+  };
 });
 const ok = results.every((result) => result.ok && result.writesLost === 0 && result.residue.length === 0);
 if (values.json) process.stdout.write(`${JSON.stringify({ ok, runs: results.length, figures: rows })}\n`);

@@ -25,7 +25,7 @@ interface DemoObject {
 describe.skipIf(!runs)('etcdctl against the demo', () => {
   let demo: RunningCommand;
   let cluster: DemoObject;
-  const temporary = mkdtempSync(join(tmpdir(), 'synod-etcdctl-'));
+  const temporary = mkdtempSync(join(tmpdir(), 'synod-ctl-'));
 
   beforeAll(async () => {
     demo = startSynod(['demo', '--headless', '--json'], { TMPDIR: temporary });

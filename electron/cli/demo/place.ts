@@ -8,15 +8,16 @@ import { join } from 'node:path';
 
 const PREFIX = 'synod-demo-';
 const OWNER_FILE = 'owner.pid';
+const MAX_PARENT_BYTES = 27;
 
 export interface DemoPlace {
   readonly root: string;
   readonly stateDir: string;
 }
 
-/** Makes a new folder (mode 0700) in the system's temporary folder. */
+/** Makes a new folder (mode 0700) in the system's temporary folder, or in /tmp where that is too long. */
 export function makePlace(): DemoPlace {
-  const root = mkdtempSync(join(realpathSync(tmpdir()), PREFIX));
+  const root = mkdtempSync(join(parentFolder(), PREFIX));
   writeFileSync(join(root, OWNER_FILE), String(process.pid));
   return { root, stateDir: join(root, 'state') };
 }
@@ -27,12 +28,18 @@ export function removePlace(place: DemoPlace): void {
 
 /** Folders of this user's demos whose process is gone. */
 export function abandonedPlaces(): DemoPlace[] {
-  const parent = realpathSync(tmpdir());
+  const parent = parentFolder();
   return readdirSync(parent)
     .filter((name) => name.startsWith(PREFIX))
     .map((name) => join(parent, name))
     .filter((root) => isOurs(root) && !ownerLives(root))
     .map((root) => ({ root, stateDir: join(root, 'state') }));
+}
+
+/** Unix sockets below it must fit into about 100 bytes, so a long temporary folder (as on macOS) is not used. */
+function parentFolder(): string {
+  const preferred = realpathSync(tmpdir());
+  return preferred.length <= MAX_PARENT_BYTES ? preferred : realpathSync('/tmp');
 }
 
 function isOurs(root: string): boolean {

@@ -5,6 +5,7 @@
  * interrupts the work, it can be resumed and comes to the same end: nothing is numbered again and no data is wiped. Hosts are
  * worked on in parallel; every host is checked before the first one is changed.
  */
+import { DEFAULT_ELECTION_TIMEOUT_MS, DEFAULT_HEARTBEAT_MS } from '../../../cluster-node/contract/node-config.ts';
 import type { Logger } from 'pino';
 import type { ClusterPlan } from '../../contract/contract.ts';
 import type { Operation } from '../../contract/model.ts';
@@ -22,8 +23,6 @@ import { type ClusterPlanInput, type PlannedHost, planCluster } from './plan/clu
 import { plannedHost } from './planned-host.ts';
 
 const HOSTS_AT_ONCE = 8;
-const HEARTBEAT_MS = 50;
-const ELECTION_TIMEOUT_MS = 300;
 const WHOLE = { hostId: null, host: null };
 
 export interface ClusterRequest {
@@ -120,8 +119,8 @@ export class Clusters {
       lifecycle: 'provisioning',
       runtimeVersion: resources.runtimeVersion,
       releaseVersion: resources.nodeBundleVersion,
-      heartbeatMs: HEARTBEAT_MS,
-      electionTimeoutMs: ELECTION_TIMEOUT_MS,
+      heartbeatMs: DEFAULT_HEARTBEAT_MS,
+      electionTimeoutMs: DEFAULT_ELECTION_TIMEOUT_MS,
     };
     store.transaction(() => {
       store.putCluster(cluster);
