@@ -9,7 +9,7 @@ export interface PeerTls {
 }
 
 /** Every identity that the certificate claims. Its chain was verified by TLS already. */
-export function nodeIdsOf(subjectAltName: string | undefined): string[] {
+function nodeIdsOf(subjectAltName: string | undefined): string[] {
   const names = (subjectAltName ?? '').split(', ');
   return names.filter((name) => name.startsWith('URI:synod:')).map((name) => name.slice('URI:synod:'.length));
 }

@@ -49,10 +49,6 @@ export class OutboundLink {
     return this.#isUp;
   }
 
-  get droppedFrames(): number {
-    return this.#queue.droppedFrames;
-  }
-
   open(): void {
     if (!this.#isClosed) this.#connect();
   }
