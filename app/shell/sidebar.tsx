@@ -1,6 +1,7 @@
 import { Keyboard, Monitor, Moon, Sun } from 'lucide-react';
 import type { ReactNode } from 'react';
 import { fleet } from '../live/fleet.ts';
+import { useEngineReached } from '../live/health.ts';
 import { useStore } from '../live/store.ts';
 import { Button } from '../ui/button.tsx';
 import { cn } from '../ui/class-names.ts';
@@ -12,6 +13,7 @@ import { applyTheme, theme, themes } from './theme.ts';
 
 export function Sidebar({ route }: { route: Route }) {
   const snapshot = useStore(fleet);
+  const reached = useEngineReached();
   return (
     <nav aria-label="Main" className="flex min-h-0 flex-col gap-0.5 overflow-y-auto border-r border-line px-2.5 py-3.5">
       <a
@@ -40,7 +42,7 @@ export function Sidebar({ route }: { route: Route }) {
           current={route.screen === 'cluster' && route.clusterId === cluster.clusterId}
         >
           <span className="flex min-w-0 items-center gap-2">
-            <HealthIcon level={cluster.health.level} className="size-3.5" />
+            <HealthIcon level={reached ? cluster.health.level : 'unknown'} className="size-3.5" />
             <span className="truncate">{cluster.name}</span>
           </span>
           <span className="text-xs text-faint">{cluster.nodes.length}</span>

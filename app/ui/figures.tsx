@@ -22,16 +22,17 @@ export function Unknown({ at = null, className }: { at?: number | null; classNam
   );
 }
 
-/** `value` null: unknown. A value that is too old reads unknown as well. */
-export function Figure({ value, at, unit }: { value: ReactNode; at: number | null; unit?: string }) {
+/** `value` null: unknown. A value that is too old reads unknown as well. `quiet`: its age stands elsewhere in the row. */
+export function Figure(props: { value: ReactNode; at: number | null; unit?: string; quiet?: boolean }) {
+  const { value, at, unit, quiet = false } = props;
   const now = useNow();
   const freshness = freshnessOf(at, now);
-  if (value === null || freshness === 'unknown') return <Unknown at={at} />;
+  if (value === null || freshness === 'unknown') return <Unknown at={quiet ? null : at} />;
   return (
     <span className={cn('whitespace-nowrap', freshness === 'stale' && 'text-faint')}>
       {value}
       {unit !== undefined && <span className="ml-0.5 text-faint">{unit}</span>}
-      <Age at={at} />
+      {!quiet && <Age at={at} />}
     </span>
   );
 }

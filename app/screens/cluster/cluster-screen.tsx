@@ -1,7 +1,9 @@
 /** One cluster: the answer to "is it fine?", what is broken on purpose, and its screens. */
 import { HeartPulse } from 'lucide-react';
+import type { ClusterView } from '../../../electron/contract/model.ts';
 import { ask } from '../../actions/requests.ts';
 import { useCluster } from '../../live/fleet.ts';
+import { useHealth } from '../../live/health.ts';
 import { type ClusterTab, clusterTabs, formatRoute } from '../../shell/router.ts';
 import { Button } from '../../ui/button.tsx';
 import { cn } from '../../ui/class-names.ts';
@@ -37,15 +39,7 @@ export function ClusterScreen({ clusterId, tab }: { clusterId: string; tab: Clus
       <header className="flex items-start gap-4">
         <div className="min-w-0">
           <h1 className="text-xl font-semibold">{cluster.name}</h1>
-          <p className="mt-0.5 flex gap-2 text-dim">
-            <HealthIcon level={cluster.health.level} className="mt-0.5" />
-            <span>
-              <b className="font-semibold text-text" data-testid="health-headline">
-                {cluster.health.headline}
-              </b>{' '}
-              {cluster.health.detail}
-            </span>
-          </p>
+          <HealthSentence cluster={cluster} />
         </div>
         <div className="ml-auto flex gap-2">
           <MoveLeaderMenu cluster={cluster} />
@@ -81,5 +75,21 @@ export function ClusterScreen({ clusterId, tab }: { clusterId: string; tab: Clus
       {tab === 'nodes' && <NodesTab cluster={cluster} />}
       {tab === 'faults' && <FaultsTab cluster={cluster} />}
     </div>
+  );
+}
+
+/** The answer to "is it fine?". */
+function HealthSentence({ cluster }: { cluster: ClusterView }) {
+  const health = useHealth(cluster);
+  return (
+    <p className="mt-0.5 flex gap-2 text-dim">
+      <HealthIcon level={health.level} className="mt-0.5" />
+      <span>
+        <b className="font-semibold text-text" data-testid="health-headline">
+          {health.headline}
+        </b>{' '}
+        {health.detail}
+      </span>
+    </p>
   );
 }

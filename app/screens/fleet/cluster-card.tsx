@@ -2,6 +2,7 @@ import { ArrowRight } from 'lucide-react';
 import { memo, useMemo } from 'react';
 import { type ClusterView, formatBallot, seriesKey } from '../../../electron/contract/model.ts';
 import { Sparkline } from '../../charts/sparkline.tsx';
+import { useHealth } from '../../live/health.ts';
 import { useSeries } from '../../live/series.ts';
 import { useStore } from '../../live/store.ts';
 import { formatRoute } from '../../shell/router.ts';
@@ -12,6 +13,7 @@ import { Swatch } from '../../ui/swatch.tsx';
 import { marginInWords } from '../../ui/margin.ts';
 
 export const ClusterCard = memo(function ClusterCard({ cluster }: { cluster: ClusterView }) {
+  const health = useHealth(cluster);
   const rates = useRates(cluster.clusterId);
   const leader = cluster.nodes.find((node) => node.nodeId === cluster.leader?.nodeId);
   return (
@@ -21,7 +23,7 @@ export const ClusterCard = memo(function ClusterCard({ cluster }: { cluster: Clu
       className="surface group block px-4 pt-3 pb-3 transition-colors hover:border-edge"
     >
       <div className="flex items-center gap-2">
-        <HealthIcon level={cluster.health.level} />
+        <HealthIcon level={health.level} />
         <h2 className="text-base font-semibold">{cluster.name}</h2>
         {cluster.lifecycle !== 'provisioned' && (
           <span className="rounded border border-warn/60 px-1.5 text-2xs text-warn">{cluster.lifecycle}</span>
@@ -35,7 +37,7 @@ export const ClusterCard = memo(function ClusterCard({ cluster }: { cluster: Clu
         />
       </div>
       <p className="mt-1 text-dim">
-        <span className="font-medium text-text">{cluster.health.headline}</span> {marginInWords(cluster.quorum)}
+        <span className="font-medium text-text">{health.headline}</span> {marginInWords(cluster.quorum)}
       </p>
       <dl className="mt-3 grid grid-cols-3 gap-3">
         <div>

@@ -133,7 +133,7 @@ function DraftGraph({ cluster, drawn }: { cluster: ClusterView; drawn: readonly 
   );
   return (
     <Card title={drawn.length > 0 ? 'As it would be' : 'As it is'} aside="round-trip, ms">
-      <TopologyGraph cluster={cluster} links={links} />
+      <TopologyGraph cluster={cluster} links={links} nowUnixMs={second} />
       <LinkLegend links={links} cluster={cluster} />
     </Card>
   );

@@ -14,8 +14,6 @@ export function GeneratorBar({ cluster, onDraw }: { cluster: ClusterView; onDraw
   const shapes: readonly (readonly [string, Link[]])[] = [
     ['Isolate leader', leader === 0 ? [] : isolate(slots, leader)],
     ['Halves', halves(slots, leader)],
-    ['Mute leader', leader === 0 ? [] : mute(slots, leader)],
-    ['Deafen leader', leader === 0 ? [] : deafen(slots, leader)],
     ['Bridge', bridge(slots, slots.find((slot) => slot !== target) ?? middle)],
     ['Ring', ringOfMajorities(slots)],
     ['Chain', chain(slots)],
@@ -33,6 +31,26 @@ export function GeneratorBar({ cluster, onDraw }: { cluster: ClusterView; onDraw
           <MenuItem key={node.nodeId} onClick={() => onDraw(isolate(slots, node.memberSlot))}>
             <Swatch memberSlot={node.memberSlot} />
             {node.name}
+          </MenuItem>
+        ))}
+      </Menu>
+      <Menu
+        trigger={
+          <Button size="sm">
+            One way <ChevronDown aria-hidden className="size-3.5 text-faint" />
+          </Button>
+        }
+      >
+        {cluster.nodes.map((node) => (
+          <MenuItem key={`mute ${node.nodeId}`} onClick={() => onDraw(mute(slots, node.memberSlot))}>
+            <Swatch memberSlot={node.memberSlot} />
+            Nobody hears {node.name}
+          </MenuItem>
+        ))}
+        {cluster.nodes.map((node) => (
+          <MenuItem key={`deafen ${node.nodeId}`} onClick={() => onDraw(deafen(slots, node.memberSlot))}>
+            <Swatch memberSlot={node.memberSlot} />
+            {node.name} hears nobody
           </MenuItem>
         ))}
       </Menu>

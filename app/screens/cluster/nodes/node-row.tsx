@@ -1,6 +1,7 @@
 import type { ReactNode } from 'react';
 import { type ClusterView, formatBallot, type NodeSample, type NodeView } from '../../../../electron/contract/model.ts';
 import { useNow } from '../../../live/clock.ts';
+import { conditionAt } from '../../../live/health.ts';
 import { cn } from '../../../ui/class-names.ts';
 import { NodeCondition } from '../../../ui/condition.tsx';
 import { Figure, Unknown } from '../../../ui/figures.tsx';
@@ -17,7 +18,7 @@ export function NodeRow(props: { node: NodeView; cluster: ClusterView; onLog: ()
   const { leader } = cluster;
   const silent = freshnessOf(at, now) === 'unknown';
   const say = (claim: (said: NodeSample) => ReactNode) => (
-    <Figure value={sample === null ? null : claim(sample)} at={at} />
+    <Figure value={sample === null ? null : claim(sample)} at={at} quiet />
   );
   return (
     <tr className="border-t border-line" data-testid={`node-row-${node.name}`}>
@@ -31,11 +32,11 @@ export function NodeRow(props: { node: NodeView; cluster: ClusterView; onLog: ()
         </span>
       </th>
       <td className="pr-3">
-        <NodeCondition condition={silent ? 'unknown' : node.condition} testId={`node-condition-${node.name}`} />
+        <NodeCondition condition={conditionAt(node, now)} testId={`node-condition-${node.name}`} />
         {sample !== null && !silent && <span className="block pl-5 text-2xs text-faint">says {sample.role}</span>}
       </td>
       <td className="pr-3">
-        <Figure value={service === null ? null : <Service service={service} />} at={at} />
+        <Figure value={service === null ? null : <Service service={service} />} at={at} quiet />
       </td>
       <Claim odd={sample !== null && leader !== null && sample.believedLeader !== leader.memberSlot} silent={silent}>
         {say((said) => nodeNameOf(cluster, said.believedLeader))}

@@ -3,6 +3,7 @@ import { memo } from 'react';
 import type { ClusterView, NodeView } from '../../../../electron/contract/model.ts';
 import { niceCeiling } from '../../../charts/time-axis.ts';
 import { useNow } from '../../../live/clock.ts';
+import { conditionAt } from '../../../live/health.ts';
 import { cn } from '../../../ui/class-names.ts';
 import { NodeCondition } from '../../../ui/condition.tsx';
 import { Age, Unknown } from '../../../ui/figures.tsx';
@@ -42,11 +43,7 @@ const Lane = memo(function Lane({ node, head, windowSlots }: { node: NodeView; h
         <Swatch memberSlot={node.memberSlot} />
         <span className="name truncate">{node.name}</span>
       </span>
-      <NodeCondition
-        condition={freshness === 'unknown' ? 'unknown' : node.condition}
-        className="text-xs"
-        testId={`node-condition-${node.name}`}
-      />
+      <NodeCondition condition={conditionAt(node, now)} className="text-xs" testId={`node-condition-${node.name}`} />
       <div aria-hidden className={cn('relative h-4 overflow-hidden rounded-[3px] bg-raise', !known && 'hatched')}>
         {known && (
           <>

@@ -1,7 +1,9 @@
 /** What each node claims, shortly; the Nodes screen has all of it. What disagrees with the majority stands out. */
 import { type ClusterView, formatBallot, type NodeView } from '../../../../electron/contract/model.ts';
 import { cn } from '../../../ui/class-names.ts';
-import { Figure } from '../../../ui/figures.tsx';
+import { useNow } from '../../../live/clock.ts';
+import { freshnessOf } from '../../../ui/freshness.ts';
+import { Age, Figure } from '../../../ui/figures.tsx';
 import { formatBytes, formatMs } from '../../../ui/format.ts';
 import { nodeNameOf } from '../node-name.ts';
 
@@ -29,33 +31,45 @@ export function NodeClaims({ cluster }: { cluster: ClusterView }) {
 
 function Row({ node, cluster }: { node: NodeView; cluster: ClusterView }) {
   const { sample, observedAtUnixMs: at } = node;
-  const odd = sample !== null && cluster.leader !== null && sample.believedLeader !== cluster.leader.memberSlot;
-  const oddBallot = sample !== null && cluster.leader !== null && sample.leaderBallot !== cluster.leader.ballot;
+  const odd = cluster.leader !== null && sample?.believedLeader !== cluster.leader.memberSlot;
+  const oddBallot = cluster.leader !== null && sample?.leaderBallot !== cluster.leader.ballot;
+  const now = useNow();
+  if (sample === null || freshnessOf(at, now) === 'unknown')
+    return (
+      <tr className="border-t border-line">
+        <th scope="row" className="py-1.5 pr-2 font-normal whitespace-nowrap">
+          {node.name}
+        </th>
+        <td colSpan={6}>
+          <span className="hatched block rounded-sm px-1.5 text-unknown">
+            {at === null || sample !== null ? 'unknown' : 'no answer from the node'}
+            <Age at={at} />
+          </span>
+        </td>
+      </tr>
+    );
   return (
     <tr className="border-t border-line">
-      <th scope="row" className="py-1.5 pr-2 font-normal">
+      <th scope="row" className="py-1.5 pr-2 font-normal whitespace-nowrap">
         {node.name}
       </th>
       <td className={cn('pr-2', odd && 'font-medium text-warn')}>
-        <Figure
-          value={sample === null ? null : `${odd ? '≠ ' : ''}${nodeNameOf(cluster, sample.believedLeader)}`}
-          at={at}
-        />
+        <Figure value={`${odd ? '≠ ' : ''}${nodeNameOf(cluster, sample.believedLeader)}`} at={at} />
       </td>
       <td className={cn('pr-2 font-mono text-xs', oddBallot && 'font-medium text-warn')}>
-        <Figure value={sample === null ? null : formatBallot(sample.leaderBallot)} at={at} />
+        <Figure value={formatBallot(sample.leaderBallot)} at={at} />
       </td>
       <td className="pr-2">
-        <Latency ms={sample?.commitLatency.p99Ms} node={node} />
+        <Latency ms={sample.commitLatency.p99Ms} node={node} />
       </td>
       <td className="pr-2">
-        <Latency ms={sample?.fsyncLatency.p99Ms} node={node} />
+        <Latency ms={sample.fsyncLatency.p99Ms} node={node} />
       </td>
       <td className="pr-2">
         <Figure value={node.writesPerSecond === null ? null : Math.round(node.writesPerSecond)} unit="/s" at={at} />
       </td>
       <td>
-        <Figure value={sample?.dataBytes == null ? null : formatBytes(sample.dataBytes)} at={at} />
+        <Figure value={sample.dataBytes == null ? null : formatBytes(sample.dataBytes)} at={at} />
       </td>
     </tr>
   );

@@ -70,7 +70,7 @@ function Topology({ cluster }: { cluster: ClusterView }) {
   const links = useMemo(() => linkViews(cluster, cluster.faults.filter(isHolding), second), [cluster, second]);
   return (
     <Card title="Topology" aside="round-trip, ms">
-      <TopologyGraph cluster={cluster} links={links} />
+      <TopologyGraph cluster={cluster} links={links} nowUnixMs={second} />
       <LinkLegend links={links} cluster={cluster} />
     </Card>
   );

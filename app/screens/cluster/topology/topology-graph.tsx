@@ -4,20 +4,24 @@
  */
 import { memo } from 'react';
 import { type ClusterView, formatBallot, type NodeView } from '../../../../electron/contract/model.ts';
+import { conditionAt } from '../../../live/health.ts';
 import { formatMs } from '../../../ui/format.ts';
 import { nodeColour } from '../../../ui/node-colour.ts';
 import { type LinkPair, type LinkView, pairsOf } from './links.ts';
 import { strokes } from './strokes.ts';
 
 const WIDTH = 360;
-const HEIGHT = 316;
 
 interface Point {
   readonly x: number;
   readonly y: number;
 }
 
-export const TopologyGraph = memo(function TopologyGraph(props: { cluster: ClusterView; links: readonly LinkView[] }) {
+export const TopologyGraph = memo(function TopologyGraph(props: {
+  cluster: ClusterView;
+  links: readonly LinkView[];
+  nowUnixMs: number;
+}) {
   const { nodes } = props.cluster;
   const places = new Map(nodes.map((node, index) => [node.memberSlot, placeOf(index, nodes.length)]));
   const radius = nodes.length > 9 ? 13 : 20;
@@ -25,7 +29,11 @@ export const TopologyGraph = memo(function TopologyGraph(props: { cluster: Clust
   const cut = props.links.filter((link) => link.state === 'cut').length;
   return (
     <figure aria-label={`${nodes.length} nodes, ${props.links.length} directed links, ${cut} of them cut`}>
-      <svg aria-hidden viewBox={`0 0 ${WIDTH} ${HEIGHT}`} className="block h-auto max-h-[340px] w-full">
+      <svg
+        aria-hidden
+        viewBox={`0 0 ${WIDTH} ${sizeOf(nodes.length).height}`}
+        className="block h-auto max-h-[340px] w-full"
+      >
         {pairs.map((pair) => (
           <Pair
             key={`${pair.there.from}-${pair.there.to}`}
@@ -39,7 +47,7 @@ export const TopologyGraph = memo(function TopologyGraph(props: { cluster: Clust
           <NodeDot
             key={node.nodeId}
             node={node}
-            cluster={props.cluster}
+            condition={conditionAt(node, props.nowUnixMs)}
             at={places.get(node.memberSlot) ?? { x: 0, y: 0 }}
             radius={radius}
           />
@@ -49,9 +57,15 @@ export const TopologyGraph = memo(function TopologyGraph(props: { cluster: Clust
   );
 });
 
+/** Three nodes need less height, and their triangle's middle lies above the middle of its ring. */
+function sizeOf(count: number): { height: number; middle: number; reach: number } {
+  return count <= 3 ? { height: 262, middle: 152, reach: 108 } : { height: 316, middle: 160, reach: 114 };
+}
+
 function placeOf(index: number, count: number): Point {
   const angle = (index / count) * 2 * Math.PI - Math.PI / 2;
-  return { x: WIDTH / 2 + 128 * Math.cos(angle), y: HEIGHT / 2 + (count === 3 ? 24 : 4) + 114 * Math.sin(angle) };
+  const { middle, reach } = sizeOf(count);
+  return { x: WIDTH / 2 + 128 * Math.cos(angle), y: middle + reach * Math.sin(angle) };
 }
 
 function Pair(props: { pair: LinkPair; places: ReadonlyMap<number, Point>; radius: number; few: boolean }) {
@@ -116,7 +130,7 @@ function Line(props: { link: LinkView; from: Point; to: Point; radius: number; a
 const pale = new Set<NodeView['condition']>(['minority', 'unknown', 'stopped', 'failed']);
 
 const captions: Partial<Record<NodeView['condition'], string>> = {
-  minority: 'cut off',
+  minority: 'minority',
   unknown: 'unknown',
   stopped: 'stopped',
   failed: 'failed',
@@ -124,16 +138,16 @@ const captions: Partial<Record<NodeView['condition'], string>> = {
   starting: 'starting',
 };
 
-function NodeDot(props: { node: NodeView; cluster: ClusterView; at: Point; radius: number }) {
-  const { node, at, radius } = props;
-  const leads = node.condition === 'leader';
+function NodeDot(props: { node: NodeView; condition: NodeView['condition']; at: Point; radius: number }) {
+  const { node, condition, at, radius } = props;
+  const leads = condition === 'leader';
   const ballot = node.sample?.leaderBallot;
-  const caption = leads ? `leader ${ballot === undefined ? '' : formatBallot(ballot)}` : captions[node.condition];
-  const dashed = pale.has(node.condition);
-  const above = at.y < HEIGHT / 2 - 60;
+  const caption = leads ? `leader ${ballot === undefined ? '' : formatBallot(ballot)}` : captions[condition];
+  const dashed = pale.has(condition);
+  const above = at.y < 90;
   return (
     <g>
-      <title>{`${node.name}: ${node.condition}`}</title>
+      <title>{`${node.name}: ${condition}`}</title>
       {leads && (
         <circle cx={at.x} cy={at.y} r={radius + 6} fill="none" stroke="var(--color-accent)" strokeWidth="1.6" />
       )}
@@ -142,7 +156,7 @@ function NodeDot(props: { node: NodeView; cluster: ClusterView; at: Point; radiu
         cy={at.y}
         r={radius}
         fill="var(--color-panel)"
-        stroke={node.condition === 'unknown' ? 'var(--color-unknown)' : nodeColour(node.memberSlot)}
+        stroke={condition === 'unknown' ? 'var(--color-unknown)' : nodeColour(node.memberSlot)}
         strokeWidth="2.6"
         strokeDasharray={dashed ? '4 3' : 'none'}
       />
@@ -156,9 +170,7 @@ function NodeDot(props: { node: NodeView; cluster: ClusterView; at: Point; radiu
           textAnchor="middle"
           fontSize="11"
           fontWeight={leads ? 600 : 450}
-          fill={
-            leads ? 'var(--color-accent)' : node.condition === 'minority' ? 'var(--color-fault)' : 'var(--color-dim)'
-          }
+          fill={leads ? 'var(--color-accent)' : condition === 'minority' ? 'var(--color-fault)' : 'var(--color-dim)'}
           stroke="var(--color-panel)"
           strokeWidth="4"
           paintOrder="stroke"
