@@ -161,7 +161,7 @@ export class AgentSession {
   #become(state: AgentState): void {
     if (this.#closing.signal.aborted && state.kind !== 'lost') return;
     const { log, target, listener } = this.#options;
-    if (state.kind === 'lost' && this.#state.kind !== 'lost')
+    if (state.kind === 'lost' && this.#state.kind !== 'lost' && !this.#closing.signal.aborted)
       log.warn({ host: target.host, err: state.reason }, 'agent lost');
     if (state.kind === 'ready') log.info({ host: target.host, version: state.hello.version }, 'agent ready');
     this.#state = state;

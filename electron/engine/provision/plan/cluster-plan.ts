@@ -96,7 +96,7 @@ function refusalsOfHost(host: PlannedHost, input: ClusterPlanInput): string[] {
   if (reachability.state !== 'reachable') {
     const why = reachability.failure?.message ?? `it is ${reachability.state}`;
     return [
-      `${name} cannot be used now: ${why} ${reachability.failure?.nextStep ?? 'Check the host, then try again.'}`,
+      `${name} cannot be used now: ${why.replace(/\.$/, '')}. ${reachability.failure?.nextStep ?? 'Check the host, then try again.'}`,
     ];
   }
   if (facts === null) return [`${name} has not been checked yet; check it first.`];

@@ -1,0 +1,126 @@
+/** The scripts that run on hosts, run here by a real shell in a home of their own. */
+import { spawnSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { inspectScript, obstacleIn, parseInspection } from '../plan/inspection.ts';
+import { removeUnusedScript, residueScript } from '../plan/removal.ts';
+import { parsePut, putFilesScript } from './put-files.ts';
+
+const nodeId = 'n-aaaaaaaa';
+const places = { nodeId, runtimeVersion: 'node-1', releaseVersion: '0.1.0' };
+
+describe.skipIf(process.platform === 'win32')('scripts on a host', () => {
+  let home: string;
+  beforeEach(() => {
+    home = mkdtempSync(join(tmpdir(), 'synod-scripts-'));
+  });
+  afterEach(() => rmSync(home, { recursive: true }));
+
+  const run = (script: string) =>
+    spawnSync('/bin/sh', ['-s'], { input: script, encoding: 'utf8', env: { ...process.env, HOME: home } });
+  const put = (path: string, content = 'x') => {
+    mkdirSync(join(home, path, '..'), { recursive: true });
+    writeFileSync(join(home, path), content);
+  };
+  const inspect = () => parseInspection(run(inspectScript(places)).stdout);
+  const obstacle = () => obstacleIn(inspect(), { ...places, clusterId: 'c-aaaaaaaa' });
+
+  it('put files privately, once, with whatever is in them', () => {
+    const content = `it's "$HOME" \`id\` \\ \nEOF\n`;
+    const files = [{ path: '.synod/a/key', content }];
+    expect(parsePut(run(putFilesScript(files, ['.synod/a'])).stdout)).toEqual({ put: 1, same: 0 });
+    expect(readFileSync(join(home, '.synod/a/key'), 'utf8')).toBe(content);
+    expect(statSync(join(home, '.synod/a/key')).mode & 0o777).toBe(0o600);
+    expect(statSync(join(home, '.synod/a')).mode & 0o777).toBe(0o700);
+    expect(parsePut(run(putFilesScript(files, ['.synod/a'])).stdout)).toEqual({ put: 0, same: 1 });
+    expect(readdirSync(join(home, '.synod/a'))).toEqual(['key']);
+  });
+
+  it('put nothing through a link', () => {
+    put('victim', 'precious');
+    mkdirSync(join(home, '.synod'));
+    symlinkSync(join(home, 'victim'), join(home, '.synod/key'));
+    const { status, stderr } = run(putFilesScript([{ path: '.synod/key', content: 'new\n' }], ['.synod']));
+    expect({ status, stderr }).toEqual({ status: 73, stderr: '.synod/key is not a plain file\n' });
+    expect(readFileSync(join(home, 'victim'), 'utf8')).toBe('precious');
+  });
+
+  it('see an empty home and a complete node of ours without an obstacle', () => {
+    expect(inspect()).toMatchObject({ root: 'absent', runtime: 'absent', config: null, isRunning: false });
+    expect(obstacle()).toBeNull();
+    put('.synod/runtime/node-1/node');
+    put('.synod/releases/0.1.0/synod-node.cjs');
+    put(`.synod/nodes/${nodeId}/config.json`, `{\n "clusterId": "c-aaaaaaaa",\n "nodeId": "${nodeId}"\n}\n`);
+    put(`.synod/nodes/${nodeId}/data/log`);
+    put(`.synod/nodes/${nodeId}/run/supervisor.json`, `{"pid": ${process.pid}}`);
+    expect(inspect()).toMatchObject({
+      runtime: 'file',
+      release: 'file',
+      node: 'folder',
+      hasData: true,
+      isRunning: true,
+    });
+    expect(obstacle()).toBeNull();
+  });
+
+  it.each<[string, () => void, string]>([
+    ['a file in place of ~/.synod', () => put('.synod'), 'foreignFiles'],
+    ['a stranger in ~/.synod', () => put('.synod/notes.txt'), 'foreignFiles'],
+    ['a hidden stranger', () => put('.synod/.git/config'), 'foreignFiles'],
+    ['a file in place of a folder', () => put('.synod/nodes'), 'foreignFiles'],
+    [
+      'a link in place of the runtime',
+      () => {
+        mkdirSync(join(home, '.synod/runtime/node-1'), { recursive: true });
+        symlinkSync('/bin/sh', join(home, '.synod/runtime/node-1/node'));
+      },
+      'foreignFiles',
+    ],
+    [
+      'another cluster’s configuration',
+      () => put(`.synod/nodes/${nodeId}/config.json`, `{"clusterId":"c-b","nodeId":"${nodeId}"}`),
+      'foreignData',
+    ],
+    ['a configuration that is none', () => put(`.synod/nodes/${nodeId}/config.json`, 'hm'), 'foreignData'],
+    ['data without a configuration', () => put(`.synod/nodes/${nodeId}/data/log`), 'foreignData'],
+  ])('see %s', (_what, prepare, kind) => {
+    prepare();
+    expect(obstacle()).toMatchObject({ kind });
+  });
+
+  it('remove what no node uses, and ~/.synod when it is empty', () => {
+    put('.synod/runtime/node-1/node');
+    put('.synod/runtime/node-2/node');
+    put('.synod/releases/0.1.0/synod-node.cjs');
+    put('.synod/releases/0.2.0/synod-node.cjs');
+    put('.synod/releases/0.3.0/synod-node.cjs');
+    put(
+      '.synod/nodes/n-bbbbbbbb/launch.json',
+      `{"runtime": "${home}/.synod/runtime/node-1/node", "release": "${home}/.synod/releases/0.2.0/synod-node.cjs"}`,
+    );
+    run(removeUnusedScript(['0.3.0']));
+    expect(readdirSync(join(home, '.synod/runtime'))).toEqual(['node-1']);
+    expect(readdirSync(join(home, '.synod/releases'))).toEqual(['0.2.0', '0.3.0']);
+    expect(run(residueScript([nodeId], true)).stdout).toContain('~/.synod/runtime/node-1/node');
+    rmSync(join(home, '.synod/nodes/n-bbbbbbbb'), { recursive: true });
+    run(removeUnusedScript([]));
+    expect(existsSync(join(home, '.synod'))).toBe(false);
+    expect(run(residueScript([nodeId], true)).stdout).toBe('');
+  });
+
+  it('refuse versions that are no folder names', () => {
+    expect(() => removeUnusedScript(['../..'])).toThrow(RangeError);
+  });
+});
