@@ -4,6 +4,7 @@ import type { Link, NodeView } from '../../../../electron/contract/model.ts';
 import { cn } from '../../../ui/class-names.ts';
 import { Swatch } from '../../../ui/swatch.tsx';
 import { linkKey } from '../topology/links.ts';
+import { stepOver } from './step-over.ts';
 import { type Draft, toggleAll, toggleLink } from './draft.ts';
 
 interface MatrixProps {
@@ -92,14 +93,6 @@ export function LinkMatrix(props: MatrixProps) {
       </tbody>
     </table>
   );
-}
-
-/** The next cell in a direction; the diagonal is stepped over, the edges hold. */
-export function stepOver(at: { row: number; column: number }, [down, right]: [number, number], count: number) {
-  let next = { row: at.row + down, column: at.column + right };
-  if (next.row === next.column) next = { row: next.row + down, column: next.column + right };
-  const inside = next.row >= 0 && next.row < count && next.column >= 0 && next.column < count;
-  return inside ? next : at;
 }
 
 function Head(props: { node: NodeView; label: string; onClick: () => void; small: boolean }) {
