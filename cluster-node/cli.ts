@@ -1,13 +1,11 @@
 /**
  * `synod-node`: everything that runs on a host, in one program. `run` is the node; `agent` serves one SSH session; `supervise`
- * keeps a node running where no service manager does; `version` says which release this is.
+ * keeps a node running where no service manager does; `version` says which release this is. Each command loads only its own
+ * part: a host runs several of these processes.
  */
 import { parseArgs } from 'node:util';
-import { runAgent } from './agent/agent.ts';
 import { nodeExitCodes } from './contract/exit-codes.ts';
-import { runNode } from './runtime/run-node.ts';
 import { VERSION } from './runtime/version.ts';
-import { runSupervisor } from './supervisor/supervise.ts';
 
 const USAGE = `usage: synod-node run --config FILE
        synod-node agent
@@ -20,9 +18,9 @@ async function main(argv: readonly string[]): Promise<number> {
     case 'run':
       return run(rest);
     case 'agent':
-      return runAgent(rest);
+      return (await import('./agent/agent.ts')).runAgent(rest);
     case 'supervise':
-      return runSupervisor(rest);
+      return (await import('./supervisor/supervise.ts')).runSupervisor(rest);
     case 'version':
     case '--version':
       process.stdout.write(`${VERSION}\n`);
@@ -33,10 +31,10 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-function run(argv: readonly string[]): Promise<number> | number {
+async function run(argv: readonly string[]): Promise<number> {
   try {
     const { values } = parseArgs({ args: [...argv], options: { config: { type: 'string' } } });
-    if (values.config !== undefined) return runNode(values.config);
+    if (values.config !== undefined) return (await import('./runtime/run-node.ts')).runNode(values.config);
     process.stderr.write(`synod-node run: --config FILE is missing\n${USAGE}\n`);
   } catch (error) {
     process.stderr.write(`synod-node run: ${(error as Error).message}\n${USAGE}\n`);
