@@ -18,6 +18,7 @@ export class Observations {
       this.#nodes.set(service.nodeId, {
         service,
         sample: node,
+        answeredPid: node?.pid ?? this.#nodes.get(service.nodeId)?.answeredPid ?? null,
         observedAtUnixMs: atUnixMs,
         writesPerSecond: this.#writeRate(service.nodeId, node, sample.capturedAtUnixMs),
       });

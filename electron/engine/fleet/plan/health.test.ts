@@ -52,7 +52,7 @@ const table: [string, Example, string, string, string][] = [
     { voters: 3, change: { 1: minority, 2: stopped, 3: stopped } },
     'bad',
     'Writes have stopped.',
-    'Quorum 2 of 3, only 1 left. node-2 and node-3 are stopped.',
+    'Quorum 2 of 3, only 1 left. node-1 waits for a quorum. node-2 and node-3 are stopped.',
   ],
   [
     'the network is down, though all run',
@@ -60,6 +60,20 @@ const table: [string, Example, string, string, string][] = [
     'bad',
     'Writes have stopped.',
     'Quorum 2 of 3, none left. node-1, node-2 and node-3 are cut off from the quorum.',
+  ],
+  [
+    'one frozen',
+    { voters: 3, change: { 2: { sample: false, answeredPid: 102 } } },
+    'warn',
+    'Writes are going on.',
+    'Quorum 2 of 3, tolerates 0 more. node-2 runs but does not answer.',
+  ],
+  [
+    'all apart by a fault',
+    { voters: 3, partition: [[1], [2], [3]], change: { 1: minority, 2: minority, 3: minority } },
+    'bad',
+    'Writes have stopped.',
+    'Quorum 2 of 3, only 1 left. node-1, node-2 and node-3 are cut off by an injected fault.',
   ],
   [
     'two hosts lost',

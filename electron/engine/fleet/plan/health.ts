@@ -3,9 +3,9 @@
  * it ticks: figures that change by the second (a countdown, an age) stand in the view and are drawn there.
  */
 import type { ClusterView } from '../../../contract/model.ts';
-import { conditionOf, type MemberPicture, type Picture, writesPerSecondOf } from './picture.ts';
+import { conditionOf, isSilent, type MemberPicture, type Picture, writesPerSecondOf } from './picture.ts';
 import { holdingFaults } from './situation.ts';
-import { areOf, listed } from './wording.ts';
+import { listed } from './wording.ts';
 
 type Health = ClusterView['health'];
 
@@ -52,36 +52,63 @@ function margin({ working, members, quorumSize }: Picture): string {
 
 /** One sentence for each reason why members do not work. */
 function losses(picture: Picture): string[] {
-  const groups = new Map<string, MemberPicture[]>();
+  const groups = new Map<string, { reason: Reason; names: string[] }>();
   for (const member of picture.members) {
-    if (picture.working.includes(member.memberSlot)) continue;
+    const works = picture.working.includes(member.memberSlot) && member.sample?.quorumConnected;
+    if (works) continue;
     const reason = reasonOf(member, picture);
-    groups.set(reason, [...(groups.get(reason) ?? []), member]);
+    const group = groups.get(reason.many) ?? { reason, names: [] };
+    group.names.push(member.name);
+    groups.set(reason.many, group);
   }
-  const sentences = [...groups].map(([reason, members]) => {
-    const names = members.map((member) => member.name);
-    return `${listed(names)} ${reason.replace(/^are\b/, areOf(names)).replace(/^have\b/, names.length === 1 ? 'has' : 'have')}.`;
-  });
-  const unexplained = holdingFaults(picture.situation.faults).length > 0 && groups.size === 0;
-  return unexplained ? [...sentences, 'An injected fault is active.'] : sentences;
+  const sentences = [...groups.values()].map(
+    ({ reason, names }) => `${listed(names)} ${names.length === 1 ? reason.one : reason.many}.`,
+  );
+  const isUnseen = holdingFaults(picture.situation.faults).length > 0 && groups.size === 0;
+  return isUnseen ? ['An injected fault is active.'] : sentences;
 }
 
-/** The predicate of the sentence, in the plural. */
-function reasonOf(member: MemberPicture, picture: Picture): string {
+/** A predicate in the singular and in the plural. */
+interface Reason {
+  readonly one: string;
+  readonly many: string;
+}
+
+const be = (what: string): Reason => ({ one: `is ${what}`, many: `are ${what}` });
+
+function reasonOf(member: MemberPicture, picture: Picture): Reason {
+  if (isSilent(member)) return { one: 'runs but does not answer', many: 'run but do not answer' };
   switch (conditionOf(member, picture.leader)) {
     case 'stopped':
-      return 'are stopped';
+      return be('stopped');
     case 'failed':
-      return `have failed${member.service?.reason ? `: ${member.service.reason.replace(/\.$/, '')}` : ''}`;
+      return failedFor(member.service?.reason ?? null);
     case 'starting':
-      return 'are starting';
+      return be('starting');
     case 'unknown':
-      return member.observation === null ? 'have not been heard of yet' : 'are not heard of: unknown';
+      return member.observation === null
+        ? { one: 'has not been heard of yet', many: 'have not been heard of yet' }
+        : be('not heard of: unknown');
     case 'minority':
-      return isCutByFault(member, picture) ? 'are cut off by an injected fault' : 'are cut off from the quorum';
+      return reasonOfMinority(member, picture);
     default:
-      return picture.leader === null ? 'are electing' : 'do not follow the leader';
+      return picture.leader === null
+        ? { one: 'takes part in an election', many: 'take part in an election' }
+        : { one: 'does not follow the leader', many: 'do not follow the leader' };
   }
+}
+
+function failedFor(reason: string | null): Reason {
+  const why = reason ? `: ${reason.replace(/\.$/, '')}` : '';
+  return { one: `has failed${why}`, many: `have failed${why}` };
+}
+
+function reasonOfMinority(member: MemberPicture, picture: Picture): Reason {
+  if (isCutByFault(member, picture)) return be('cut off by an injected fault');
+  const alive = picture.members.filter((one) => one.alive === true).length;
+  return alive >= picture.quorumSize
+    ? be('cut off from the quorum')
+    : { one: 'waits for a quorum', many: 'wait for a quorum' };
 }
 
 function isCutByFault(member: MemberPicture, picture: Picture): boolean {

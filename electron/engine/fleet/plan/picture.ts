@@ -105,12 +105,20 @@ function slotOf(member: MemberPicture): number {
   return member.memberSlot;
 }
 
+/** The process runs and did answer once, but no longer does: frozen, or too busy to say anything. */
+export function isSilent({ service, sample, observation }: MemberPicture): boolean {
+  return service?.state === 'running' && sample === null && observation?.answeredPid === service.pid;
+}
+
+function conditionOfService(service: ServiceState): NodeView['condition'] {
+  return service.state === 'running' || service.state === 'restarting' ? 'starting' : service.state;
+}
+
 /** One word for the screen. */
 export function conditionOf(member: MemberPicture, leader: BelievedLeader | null): NodeView['condition'] {
   const { service, sample } = member;
   if (service === null) return 'unknown';
-  if (sample === null)
-    return service.state === 'running' || service.state === 'restarting' ? 'starting' : service.state;
+  if (sample === null) return isSilent(member) ? 'unknown' : conditionOfService(service);
   if (!sample.quorumConnected) return 'minority';
   if (sample.role !== 'leader') return sample.role;
   // A leader that the majority has left for a higher ballot has not heard of it yet: it leads nobody.

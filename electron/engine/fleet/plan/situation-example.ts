@@ -15,6 +15,7 @@ export interface Change {
   /** false: it does not answer. */
   readonly sample?: Partial<NodeSample> | false;
   readonly writesPerSecond?: number | null;
+  readonly answeredPid?: number;
 }
 
 export interface Example {
@@ -103,6 +104,7 @@ function observationExample(
   return {
     service,
     sample: change.sample === false ? null : { ...sampleExample(slot, slots, change.leader), ...change.sample },
+    answeredPid: change.answeredPid ?? null,
     observedAtUnixMs: NOW - (change.ageMs ?? 200),
     writesPerSecond: change.writesPerSecond === undefined ? 100 : change.writesPerSecond,
   };

@@ -36,6 +36,8 @@ export interface NodeObservation {
   readonly service: ServiceState;
   /** null: the node did not answer when its host was sampled. */
   readonly sample: NodeSample | null;
+  /** Which process answered last; null: none since this engine began. */
+  readonly answeredPid: number | null;
   /** On the engine's clock. */
   readonly observedAtUnixMs: number;
   /** From two samples of one life of the node; null: unknown. */

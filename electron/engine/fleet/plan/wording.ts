@@ -1,12 +1,7 @@
-/** Lists and counts in the console's sentences. */
+/** Lists in the console's sentences. */
 
 /** "a", "a and b", "a, b and c"; with `word` "or": "a, b or c". */
 export function listed(names: readonly string[], word: 'and' | 'or' = 'and'): string {
   if (names.length <= 1) return names[0] ?? '';
   return `${names.slice(0, -1).join(', ')} ${word} ${names.at(-1)}`;
-}
-
-/** "is" for one, "are" for more. */
-export function areOf(names: readonly unknown[]): string {
-  return names.length === 1 ? 'is' : 'are';
 }
