@@ -32,13 +32,14 @@ export class Actions {
 
   /** Throws FailureError `notFound`. */
   preview(action: Action): Consequence {
-    return consequenceOf(this.#options.faults.situation(action.clusterId), action);
+    const consequence = consequenceOf(this.#options.faults.situation(action.clusterId), action);
+    return { ...consequence, refusals: [...consequence.refusals, ...this.#inTheWay(action)] };
   }
 
   /** Throws FailureError `refused` with the reasons, or `notFound`. */
   run(action: Action): Operation {
     const situation = this.#options.faults.situation(action.clusterId);
-    const { refusals } = consequenceOf(situation, action);
+    const { refusals } = this.preview(action);
     if (refusals.length > 0)
       throw new FailureError({
         kind: 'refused',
@@ -54,6 +55,20 @@ export class Actions {
       nodeId,
     };
     return this.#options.operations.begin(spec, this.#bodyOf(action));
+  }
+
+  /** Two operations must not pull one node, or the whole cluster, in two directions. Healing is never in the way. */
+  #inTheWay(action: Action): string[] {
+    if (!isServiceAction(action.kind) && action.kind !== 'failover') return [];
+    const running = this.#options.operations.recent(0).filter((one) => one.clusterId === action.clusterId);
+    const other = running.find(
+      (one) =>
+        one.kind === 'clusterCreate' ||
+        one.kind === 'clusterDestroy' ||
+        ('nodeId' in action && one.nodeId === action.nodeId && isServiceAction(one.kind)) ||
+        (action.kind === 'failover' && one.kind === 'failover'),
+    );
+    return other ? [`"${other.title}" is still running; wait for its end.`] : [];
   }
 
   #bodyOf(action: Exclude<Action, { kind: 'clusterDestroy' }>): OperationBody {
@@ -74,6 +89,11 @@ export class Actions {
         return (run) => healEverything(faults, run, action);
     }
   }
+}
+
+/** A second kill is no contradiction of the first. */
+function isServiceAction(kind: string): boolean {
+  return kind === 'nodeStart' || kind === 'nodeStop' || kind === 'nodeRestart';
 }
 
 function operationKind(action: Exclude<Action, { kind: 'clusterDestroy' }>): OperationSpec['kind'] {

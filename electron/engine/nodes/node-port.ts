@@ -5,7 +5,7 @@ import type { LeaderChanges } from '../telemetry/leader-changes.ts';
 import type { Observations } from '../telemetry/observations.ts';
 
 export interface NodePort {
-  readonly agents: Agents;
+  readonly agents: Pick<Agents, 'call'>;
   readonly observations: Observations;
   readonly leaders: LeaderChanges;
   readonly clock: () => number;
