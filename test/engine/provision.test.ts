@@ -40,7 +40,9 @@ describe.skipIf(process.platform !== 'linux')('a cluster on three embedded hosts
   });
 
   it('is provisioned to a leader that a majority agrees on', async () => {
-    const operation = await succeeded(under.client, (await under.client.lab.tryIt({ nodes: 3 })).operationId);
+    const { operationId } = await under.client.lab.tryIt({ nodes: 3 });
+    await expect(under.client.lab.tryIt({ nodes: 3 })).rejects.toMatchObject({ data: { kind: 'busy' } });
+    const operation = await succeeded(under.client, operationId);
     expect(operation.steps.every((step) => ['succeeded', 'unchanged'].includes(step.state))).toBe(true);
     expect(operation.clusterId).toMatch(/^c-/);
     clusterId = operation.clusterId ?? '';

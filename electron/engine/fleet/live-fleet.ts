@@ -6,7 +6,7 @@
 import type { Logger } from 'pino';
 import type { FleetSnapshot } from '../../contract/contract.ts';
 import type { HostView } from '../../contract/model.ts';
-import { agentCommand, type Agents } from '../agents/agents.ts';
+import { type Agents, agentCommand } from '../agents/agents.ts';
 import type { FaultLedger } from '../faults/ledger.ts';
 import { FailureError } from '../operations/failure.ts';
 import { latest } from '../operations/latest.ts';
@@ -63,7 +63,10 @@ export class LiveFleet {
         this.#noticeMembers();
         changed();
       }),
-      hosts.onChange(changed),
+      hosts.onChange((hostId) => {
+        this.#attachAgain(hostId);
+        changed();
+      }),
       operations.onChange((operation) => {
         timeline.takeOperation(operation);
         changed();
@@ -88,6 +91,13 @@ export class LiveFleet {
 
   stop(): void {
     for (const stop of this.#stops.splice(0)) stop();
+  }
+
+  /** A host that came back, or whose key or secret was just given, gets its agent at once and not after the back-off. */
+  #attachAgain(hostId: string): void {
+    const { hosts, agents } = this.#options;
+    const isReachable = hosts.view(hostId).reachability.state === 'reachable';
+    if (isReachable && agents.stateOf(hostId)?.kind === 'lost') this.#attach(hostId);
   }
 
   #attach(hostId: string): void {

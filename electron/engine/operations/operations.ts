@@ -198,14 +198,19 @@ export class Operations {
 
   /** Running ones and the last `ended` that ended, newest first. */
   recent(ended: number): Operation[] {
-    const running = [...this.#running.values()].map((entry) => structuredClone(entry.operation));
+    const running = this.running();
     const over = this.#store
       .listOperations(ended + running.length)
       .filter((one) => !this.#running.has(one.operationId));
     return [...running, ...over.slice(0, ended)].sort((a, b) => b.startedAtUnixMs - a.startedAtUnixMs);
   }
 
-  /** The running operation of this kind on this cluster, if any: two must not change one cluster at once. */
+  /** Oldest first. */
+  running(): Operation[] {
+    return [...this.#running.values()].map((entry) => structuredClone(entry.operation));
+  }
+
+  /** The running operation on this cluster, if any: two must not change one cluster at once. */
   runningOn(clusterId: string): Operation | null {
     for (const entry of this.#running.values()) if (entry.operation.clusterId === clusterId) return entry.operation;
     return null;

@@ -5,8 +5,9 @@
  * interrupts the work, it can be resumed and comes to the same end: nothing is numbered again and no data is wiped. Hosts are
  * worked on in parallel; every host is checked before the first one is changed.
  */
-import { DEFAULT_ELECTION_TIMEOUT_MS, DEFAULT_HEARTBEAT_MS } from '../../../cluster-node/contract/node-config.ts';
+
 import type { Logger } from 'pino';
+import { DEFAULT_ELECTION_TIMEOUT_MS, DEFAULT_HEARTBEAT_MS } from '../../../cluster-node/contract/node-config.ts';
 import type { ClusterPlan } from '../../contract/contract.ts';
 import type { Operation } from '../../contract/model.ts';
 import { newId } from '../fleet/ids.ts';
@@ -18,6 +19,7 @@ import { ConcurrencyLimit } from '../ssh/concurrency-limit.ts';
 import { destroySteps, HostDestruction } from './apply/destroy-host.ts';
 import { HostProvisioning, hostSteps, type ProvisionParts, stepName } from './apply/provision-host.ts';
 import { endpointOf, verifyServing, waitForQuorum } from './apply/serving.ts';
+import { releaseFile, runtimeFile } from './apply/shipped-files.ts';
 import { type AccessFiles, ClusterKeys } from './cluster-keys.ts';
 import { type ClusterPlanInput, type PlannedHost, planCluster } from './plan/cluster-plan.ts';
 import { plannedHost } from './planned-host.ts';
@@ -198,7 +200,8 @@ export class Clusters {
   }
 
   async #provisionHosts(cluster: StoredCluster, run: OperationRun): Promise<void> {
-    const { store, hosts } = this.#options;
+    const { store, hosts, shipping, resources } = this.#options;
+    shipping.prepare([runtimeFile(resources), releaseFile(resources)]);
     const keys = this.keysOf(cluster.clusterId);
     await keys.ensure();
     const members = store.listMembers(cluster.clusterId);

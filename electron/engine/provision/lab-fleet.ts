@@ -58,7 +58,23 @@ export class LabFleet {
     };
   }
 
+  /** Throws FailureError `busy` while an operation on the lab or on a cluster of it runs. */
+  #refuseWhileBusy(): void {
+    const { operations, store } = this.#options;
+    const ofLab = new Set(store.listClusters().flatMap((one) => (one.origin === 'lab' ? one.clusterId : [])));
+    const running = operations
+      .running()
+      .find((one) => one.kind === 'labUp' || one.kind === 'labDown' || ofLab.has(one.clusterId ?? ''));
+    if (!running) return;
+    throw new FailureError({
+      kind: 'busy',
+      message: `The hosts on this computer are being worked on: ${running.title}.`,
+      nextStep: 'Wait until that has ended.',
+    });
+  }
+
   up(hosts: number): Operation {
+    this.#refuseWhileBusy();
     const title = `Start ${hosts} hosts on this computer`;
     return this.#options.operations.begin({ kind: 'labUp', title }, async (run) => {
       const added = await this.#bringUp(hosts, run);
@@ -68,6 +84,7 @@ export class LabFleet {
 
   /** Hosts, and a cluster on them; a lab cluster that exists is provisioned again instead of making another. */
   tryIt(nodes: number): Operation {
+    this.#refuseWhileBusy();
     const title = `Try it on this computer with ${nodes} ${nodes === 1 ? 'node' : 'nodes'}`;
     return this.#options.operations.begin({ kind: 'labUp', title }, async (run) => {
       const hosts = await this.#bringUp(nodes, run);
@@ -139,6 +156,7 @@ export class LabFleet {
   }
 
   down(): Operation {
+    this.#refuseWhileBusy();
     const title = 'Remove the hosts on this computer';
     return this.#options.operations.begin({ kind: 'labDown', title }, (run) => this.#takeDown(run));
   }

@@ -27,6 +27,12 @@ export function releaseFile(resources: EngineResources): ShippedFile {
 export class Shipping {
   readonly #digests = new Map<string, { key: string; digest: Promise<string> }>();
 
+  /** Begins to compute the digests, so that they are there when the hosts have been checked. */
+  prepare(files: readonly ShippedFile[]): void {
+    // A file that cannot be read is reported by the step that ships it.
+    for (const file of files) this.#digestOf(file.localPath).catch(() => undefined);
+  }
+
   /** Throws SshError. `onProgress` gets a ratio in [0, 1]. */
   async ship(
     connection: HostConnection,

@@ -2,8 +2,9 @@
  * What stands on a host where Synod would put its things, and whether that allows to go on. One read-only script looks;
  * the judgement is pure. Nothing that is not ours is ever overwritten: it is a refusal that names it.
  */
-import { HOST_ROOT, hostLayout, nodeLayout } from '../../../../cluster-node/contract/host-layout.ts';
+
 import { z } from 'zod';
+import { HOST_ROOT, hostLayout, nodeLayout } from '../../../../cluster-node/contract/host-layout.ts';
 
 export interface InspectedPlaces {
   readonly nodeId: string;
