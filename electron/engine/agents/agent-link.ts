@@ -3,6 +3,7 @@
  * what does not parse ends the link, since nothing after it can be trusted to be what it seems.
  */
 import type { Readable, Writable } from 'node:stream';
+import type { CallError } from '../../../cluster-node/contract/admin.ts';
 import {
   AGENT_PROTOCOL_VERSION,
   type AgentCall,
@@ -13,7 +14,6 @@ import {
   agentMessageSchema,
   MAX_AGENT_LINE_BYTES,
 } from '../../../cluster-node/contract/agent.ts';
-import type { CallError } from '../../../cluster-node/contract/admin.ts';
 import { AgentError, type AgentErrorKind } from './agent-error.ts';
 import { LineReader } from './line-reader.ts';
 

@@ -8,6 +8,7 @@ import type { NodeEvent } from '../../../cluster-node/contract/admin.ts';
 import type { AgentCall, AgentParams, AgentResult } from '../../../cluster-node/contract/agent.ts';
 import type { Sample } from '../../../cluster-node/contract/sample.ts';
 import type { ShellCommand } from '../ssh/shell-command.ts';
+import { needsOperator, SshError } from '../ssh/ssh-error.ts';
 import { AgentError } from './agent-error.ts';
 import { type AgentChannel, AgentLink, type Hello, type NodeEventsPush } from './agent-link.ts';
 import { ClockOffset } from './clock-offset.ts';
@@ -107,7 +108,7 @@ export class AgentSession {
         this.#become({ kind: 'lost', reason: error });
       }
       if (signal.aborted) return;
-      await this.#pause(Math.min(FIRST_RETRY_MS * 2 ** failures, LONGEST_RETRY_MS));
+      await this.#pause(this.#waitsForOperator() ? null : Math.min(FIRST_RETRY_MS * 2 ** failures, LONGEST_RETRY_MS));
     }
   }
 
@@ -168,12 +169,20 @@ export class AgentSession {
     listener.onState(target.hostId, state);
   }
 
-  async #pause(milliseconds: number): Promise<void> {
-    this.#retry = new AbortController();
-    await (this.#options.delay ?? realDelay)(milliseconds, AbortSignal.any([this.#retry.signal, this.#closing.signal]));
+  /** A login that was refused is not tried again by itself: that could lock the account, and cannot cure a changed key. */
+  #waitsForOperator(): boolean {
+    return this.#state.kind === 'lost' && this.#state.reason instanceof SshError && needsOperator(this.#state.reason);
   }
 
-  /** Tries at once instead of waiting out the back-off: the host was just reached again. */
+  /** null: until `retryNow` or the end. */
+  async #pause(milliseconds: number | null): Promise<void> {
+    this.#retry = new AbortController();
+    const signal = AbortSignal.any([this.#retry.signal, this.#closing.signal]);
+    if (milliseconds !== null) await (this.#options.delay ?? realDelay)(milliseconds, signal);
+    else if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve));
+  }
+
+  /** Tries at once instead of waiting: the host was just reached again, or the operator has decided what was asked. */
   retryNow(): void {
     this.#retry.abort();
   }

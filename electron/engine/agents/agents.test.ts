@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { pino } from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
+import { SshError } from '../ssh/ssh-error.ts';
 import type { AgentChannel } from './agent-link.ts';
 import type { AgentState, ReceivedNodeEvents, ReceivedSample } from './agent-session.ts';
 import { Agents, agentCommand } from './agents.ts';
@@ -74,7 +75,7 @@ class FakeAgent {
 }
 
 /** Agents whose channels are the fakes of `script`, in this order; the clock stands still and no wait takes time. */
-function fleet(script: FakeAgent[], clock = () => 1_000_000) {
+function fleet(script: (FakeAgent | Error)[], clock = () => 1_000_000) {
   const states: AgentState[] = [];
   const samples: ReceivedSample[] = [];
   const events: ReceivedNodeEvents[] = [];
@@ -84,6 +85,7 @@ function fleet(script: FakeAgent[], clock = () => 1_000_000) {
   const agents = new Agents({
     open: async (_target, signal) => {
       const fake = script[opened++];
+      if (fake instanceof Error) throw fake;
       if (fake) return fake.channel;
       if (opened <= script.length + 1) throw new Error('no route to host');
       return new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
@@ -165,6 +167,20 @@ describe('a session with an agent', () => {
     await until(() => states.filter((state) => state.kind === 'ready').length === 2);
     expect(states.map((state) => state.kind)).toEqual(['ready', 'lost', 'ready']);
     expect(waits).toEqual([250]);
+  });
+
+  it('does not try a refused login again by itself, but at once when the host is attached anew', async () => {
+    const fake = new FakeAgent();
+    const refused = new SshError({ kind: 'authFailed', problem: 'no key fits', host: 'alpha', nextStep: 'Give one.' });
+    const { agents, states, waits, until } = fleet([refused, fake]);
+    open = agents;
+    await until(() => states.length === 1);
+    expect(states[0]).toMatchObject({ kind: 'lost', reason: { kind: 'authFailed' } });
+    for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+    expect([states.length, waits]).toEqual([1, []]);
+    fake.say(hello);
+    agents.attach({ hostId, host: 'alpha', command });
+    await until(() => states.at(-1)?.kind === 'ready');
   });
 
   it.each([

@@ -7,8 +7,8 @@ import type { AgentCall, AgentParams, AgentResult } from '../../../cluster-node/
 import { hostLayout } from '../../../cluster-node/contract/host-layout.ts';
 import { type ShellCommand, sh } from '../ssh/shell-command.ts';
 import {
-  AgentSession,
   type AgentListener,
+  AgentSession,
   type AgentState,
   type AgentTarget,
   notConnected,

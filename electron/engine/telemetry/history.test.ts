@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { SeriesBatch } from '../../contract/model.ts';
-import { nodeIdOf, NOW, situationExample } from '../fleet/plan/situation-example.ts';
+import { NOW, nodeIdOf, situationExample } from '../fleet/plan/situation-example.ts';
 import { History } from './history.ts';
 import { clusterSeries } from './series.ts';
 

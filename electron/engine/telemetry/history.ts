@@ -3,8 +3,9 @@
  * host and node is written to its rings, if it is young enough; an older one is a gap. Samples of all hosts come at moments
  * of their own, so "young enough" is two periods: one would leave holes from jitter alone.
  */
-import { seriesKey } from '../../contract/model.ts';
+
 import type { HostSample, NodeSample } from '../../../cluster-node/contract/sample.ts';
+import { seriesKey } from '../../contract/model.ts';
 import { pictureOf, writesPerSecondOf } from '../fleet/plan/picture.ts';
 import type { Situation } from '../fleet/plan/situation.ts';
 import type { HostObservation } from '../fleet/plan/views.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { ballotOf } from '../../../cluster-node/contract/ballot.ts';
 import type { NodeEvent } from '../../../cluster-node/contract/admin.ts';
+import { ballotOf } from '../../../cluster-node/contract/ballot.ts';
 import { LeaderChanges } from './leader-changes.ts';
 
 const cluster = 'c-00000001';

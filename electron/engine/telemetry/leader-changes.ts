@@ -3,8 +3,9 @@
  * leader only, so the ballot makes these reports one. How long nobody led can be told where the end of the leader before is
  * known: it was killed or stopped from here, or it stepped down and said so.
  */
-import { ballotMemberSlot } from '../../../cluster-node/contract/ballot.ts';
+
 import type { NodeEvent } from '../../../cluster-node/contract/admin.ts';
+import { ballotMemberSlot } from '../../../cluster-node/contract/ballot.ts';
 
 export interface LeaderChange {
   readonly clusterId: string;

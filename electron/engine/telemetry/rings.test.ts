@@ -105,6 +105,16 @@ describe('downsampling', () => {
     expect(few.series['a']?.slice(bucket, bucket + 4)).toEqual([null, null, 77, 1]);
   });
 
+  it('leaves half a bucket unknown, where it is', () => {
+    const few = downsample(
+      columns((at) => ((at >= 1200 && at < 1206) || (at >= 2406 && at < 2412) ? null : 3)),
+      600,
+    );
+    const at = (second: number) => few.atUnixMs.indexOf(T + second * 1000);
+    expect(few.series['a']?.slice(at(1200), at(1200) + 2)).toEqual([null, 3]);
+    expect(few.series['a']?.slice(at(2400), at(2400) + 2)).toEqual([3, null]);
+  });
+
   it('leaves short columns as they are', () => {
     const short = { atUnixMs: [1, 2], series: { a: [1, null] } };
     expect(downsample(short, 600)).toBe(short);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { NodeEvent } from '../../../cluster-node/contract/admin.ts';
 import { ballotOf } from '../../../cluster-node/contract/ballot.ts';
-import { nodeIdOf, NOW, situationExample } from '../fleet/plan/situation-example.ts';
+import { NOW, nodeIdOf, situationExample } from '../fleet/plan/situation-example.ts';
 import { FleetStore } from '../fleet/store.ts';
 import { LeaderChanges } from './leader-changes.ts';
 import { Timeline } from './timeline.ts';

@@ -2,8 +2,9 @@
  * The one timeline: what nodes report (dated on the engine's clock), hosts lost and found, and what operators asked for. What
  * several nodes report is told once. Faults are told by their ledger, which knows more than one node does.
  */
-import { formatBallot } from '../../../cluster-node/contract/ballot.ts';
+
 import type { NodeEvent } from '../../../cluster-node/contract/admin.ts';
+import { formatBallot } from '../../../cluster-node/contract/ballot.ts';
 import type { Operation, TimelineEvent } from '../../contract/model.ts';
 import type { AgentState, ReceivedNodeEvents } from '../agents/agent-session.ts';
 import type { StoredMember } from '../fleet/records.ts';
