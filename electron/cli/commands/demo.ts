@@ -45,21 +45,38 @@ export function addDemoCommand(program: Command): void {
         throw new UsageError('--once needs at least 3 nodes: with fewer, no node may fail without stopping writes');
       await cleanUpAfterOthers();
       const place = makePlace();
-      const result = await runDemo(place, options);
+      const opened = new Opened();
+      const result = await runDemo(place, options, opened);
+      // Nothing may be provisioning any more when the hosts go away.
+      await opened.close();
       const residue = await tearDown(place);
       if (options.once) printOnce(options, { ...result, ok: result.ok && residue.length === 0, residue });
-      if (!result.ok || residue.length > 0) process.exitCode = 1;
+      // What an interruption cut off may still wait for answers that will not come.
+      process.exit(result.ok && residue.length === 0 ? 0 : 1);
     });
 }
 
 type Outcome = { readonly ok: boolean } & Record<string, unknown>;
 
+/** What the demo holds open; closed once, by whoever comes first: its regular end or an interruption. */
+class Opened {
+  #closers: (() => unknown)[] = [];
+
+  hold(close: () => unknown): void {
+    this.#closers.push(close);
+  }
+
+  async close(): Promise<void> {
+    for (const close of this.#closers.splice(0).toReversed()) await close();
+  }
+}
+
 /** Never throws: whatever goes wrong, what was started is torn down afterwards. */
-async function runDemo(place: DemoPlace, options: DemoOptions): Promise<Outcome> {
+async function runDemo(place: DemoPlace, options: DemoOptions, opened: Opened): Promise<Outcome> {
   try {
     return await Promise.race([
-      options.once ? runOnce(place, options) : runUntilInterrupted(place, options),
-      stopped(),
+      options.once ? runOnce(place, options, opened) : runUntilInterrupted(place, options, opened),
+      stopped(options),
     ]);
   } catch (error) {
     const failure = failureIn(error);
@@ -71,10 +88,11 @@ async function runDemo(place: DemoPlace, options: DemoOptions): Promise<Outcome>
 }
 
 /** The first Ctrl-C ends the demo in order, whatever it is doing. */
-async function stopped(): Promise<Outcome> {
+async function stopped(options: DemoOptions): Promise<Outcome> {
   const signal = await interrupted();
   note(`${signal}: stopping what this demo started.`);
-  return { ok: true, interrupted: signal };
+  // An exercise that was cut short has shown nothing.
+  return { ok: options.once !== true, interrupted: signal };
 }
 
 async function provision(client: EngineClient, nodes: number): Promise<number> {
@@ -99,44 +117,31 @@ async function describeFleet(client: EngineClient) {
   };
 }
 
-async function runOnce(place: DemoPlace, options: DemoOptions): Promise<Outcome> {
+async function runOnce(place: DemoPlace, options: DemoOptions, opened: Opened): Promise<Outcome> {
   const engine = await openEngine(place.stateDir);
+  opened.hold(() => engine.close());
   const client = localClient(engine);
-  try {
-    const provisionMs = await provision(client, options.nodes);
-    const fleet = await describeFleet(client);
-    const result = await exercise(client);
-    return { ok: result.writesAcknowledged > 0 && result.writesLost === 0, ...fleet, provisionMs, ...result };
-  } finally {
-    await engine.close();
-  }
+  const provisionMs = await provision(client, options.nodes);
+  const fleet = await describeFleet(client);
+  const result = await exercise(client);
+  return { ok: result.writesAcknowledged > 0 && result.writesLost === 0, ...fleet, provisionMs, ...result };
 }
 
-async function runUntilInterrupted(place: DemoPlace, options: DemoOptions): Promise<Outcome> {
+async function runUntilInterrupted(place: DemoPlace, options: DemoOptions, opened: Opened): Promise<Outcome> {
   const console = await runConsole(place.stateDir, 0);
-  try {
-    const client = localClient(console.engine);
-    const provisionMs = await provision(client, options.nodes);
-    const cluster = await DemoCluster.connect(client);
-    const endpoints = cluster.nodes.map((node) => node.endpoint);
-    cluster.close();
-    const url = console.server.newUrl();
-    const fleet = await describeFleet(client);
-    if (options.json)
-      process.stdout.write(
-        `${JSON.stringify({ ok: true, url, endpoints, tls: cluster.tls, ...fleet, provisionMs })}\n`,
-      );
-    else sayHowToUse(endpoints, cluster.tls);
-    if (!options.headless) await showDemo(place, console, url);
-    else {
-      note(`The console: ${url}`);
-      note('The address is good for one opening. Ctrl-C stops the demo and removes everything it made.');
-      await interrupted();
-    }
-    return { ok: true };
-  } finally {
-    await console.close();
-  }
+  opened.hold(() => console.close());
+  const client = localClient(console.engine);
+  const provisionMs = await provision(client, options.nodes);
+  const cluster = await DemoCluster.connect(client);
+  const endpoints = cluster.nodes.map((node) => node.endpoint);
+  cluster.close();
+  const url = console.server.newUrl();
+  const fleet = await describeFleet(client);
+  if (options.json)
+    process.stdout.write(`${JSON.stringify({ ok: true, url, endpoints, tls: cluster.tls, ...fleet, provisionMs })}\n`);
+  else sayHowToUse(endpoints, cluster.tls);
+  await (options.headless ? showAddress(url) : showWindow(place, opened, url));
+  return { ok: true };
 }
 
 function sayHowToUse(endpoints: readonly string[], tls: { ca: string; cert: string; key: string } | null): void {
@@ -144,28 +149,32 @@ function sayHowToUse(endpoints: readonly string[], tls: { ca: string; cert: stri
   note(`  ${describeAccess({ endpoints, tls })}`);
 }
 
-/** Electron has an engine of its own, so the one here ends first; a browser speaks to the one here. */
-async function showDemo(place: DemoPlace, console: Awaited<ReturnType<typeof runConsole>>, url: string): Promise<void> {
+const HOW_IT_ENDS = 'Ctrl-C stops the demo and removes everything it made.';
+
+/** Until Ctrl-C. */
+async function showAddress(url: string): Promise<void> {
+  note(`The console: ${url}`);
+  note(`The address is good for one opening. ${HOW_IT_ENDS}`);
+  await interrupted();
+}
+
+/** Until the window is closed. Electron has an engine of its own, so the one here ends first; a browser speaks to this one. */
+async function showWindow(place: DemoPlace, opened: Opened, url: string): Promise<void> {
   if (existsSync(join(distDir, '../node_modules/electron/path.txt'))) {
-    await console.close();
+    await opened.close();
     const electron = await startElectron(place.stateDir, distDir);
-    if (electron !== null) {
-      await Promise.race([electron.exited, interrupted()]);
-      return;
-    }
-    note('Electron could not be started.');
+    if (electron === null) throw new Error('Electron could not be started: there is no display.');
+    await electron.exited;
     return;
   }
   const window = await openAppWindow(url);
   if (!window.opened) {
-    note(`${window.reason} Open this address in a browser; it is good for one opening:\n  ${url}`);
-    note('Ctrl-C stops the demo and removes everything it made.');
-    await interrupted();
-    return;
+    note(window.reason);
+    return showAddress(url);
   }
   note('The console is open. Closing its window, or Ctrl-C, stops the demo and removes everything it made.');
-  await Promise.race([window.closed, interrupted()]);
-  window.close();
+  opened.hold(() => window.close());
+  await window.closed;
 }
 
 /** Stops the hosts with everything that runs on them, deletes the demo's folder, and looks for what is left. */
