@@ -12,8 +12,8 @@ import type { FleetStore } from '../fleet/store.ts';
 import {
   type KnownFault,
   type NewFault,
-  newFault,
   type NodeNews,
+  newFault,
   notInjected,
   recalledFault,
   settled,

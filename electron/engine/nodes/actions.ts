@@ -10,7 +10,7 @@ import { newId } from '../fleet/ids.ts';
 import { consequenceOf } from '../fleet/plan/consequence.ts';
 import type { Situation } from '../fleet/plan/situation.ts';
 import { FailureError } from '../operations/failure.ts';
-import type { OperationBody, Operations, OperationSpec } from '../operations/operations.ts';
+import type { OperationBody, OperationSpec, Operations } from '../operations/operations.ts';
 import { runFailover } from './failover.ts';
 import type { NodePort } from './node-port.ts';
 import { runServiceAction } from './service-operations.ts';

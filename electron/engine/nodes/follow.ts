@@ -1,6 +1,7 @@
 /** Waiting, sample by sample, until a cluster or a node is as it should be. */
-import type { MemberPicture, Picture } from '../fleet/plan/picture.ts';
+
 import { formatBallot } from '../../../cluster-node/contract/ballot.ts';
+import type { MemberPicture, Picture } from '../fleet/plan/picture.ts';
 import type { LeaderChange } from '../telemetry/leader-changes.ts';
 import type { NodePort } from './node-port.ts';
 

@@ -5,9 +5,9 @@
  * since breaking a cluster on purpose is one of the things that Synod is for.
  */
 import type { Action, Consequence } from '../../../contract/model.ts';
+import type { Draft } from './draft.ts';
 import { consequenceOfFault } from './fault-consequence.ts';
 import { consequenceOfNodeAction } from './node-consequence.ts';
-import type { Draft } from './draft.ts';
 import { courseNow, outlookAt, quorumOutlook } from './outlook.ts';
 import { type Picture, pictureOf } from './picture.ts';
 import type { Situation } from './situation.ts';

@@ -1,6 +1,7 @@
 /** Situations for tests: a healthy cluster, and what is to be different in it. */
-import type { NodeSample, ServiceState } from '../../../../cluster-node/contract/sample.ts';
+
 import { ballotOf } from '../../../../cluster-node/contract/ballot.ts';
+import type { NodeSample, ServiceState } from '../../../../cluster-node/contract/sample.ts';
 import type { FaultView } from '../../../contract/model.ts';
 import { between } from '../../faults/plan/partitions.ts';
 import type { NodeObservation, Situation } from './situation.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { clusterViewSchema } from '../../../contract/model.ts';
-import { nodeIdOf, NOW, situationExample } from './situation-example.ts';
+import { NOW, nodeIdOf, situationExample } from './situation-example.ts';
 import { clusterView, hostView } from './views.ts';
 
 const minority = { sample: { quorumConnected: false, role: 'leader', believedLeader: 3, leaderBallot: 3075 } } as const;
