@@ -1,10 +1,10 @@
 /**
  * History as rows for charts: one row a moment, all series of a cluster in it. Immutable, so charts can be memoised on it, and
- * never longer than `MAX_POINTS`: moments closer together than the window allows are merged into one.
+ * never longer than `MAX_POINTS` (more than a chart has room for): moments closer together than the window allows are merged into one.
  */
 import type { SeriesBatch } from '../../electron/contract/model.ts';
 
-export const MAX_POINTS = 600;
+export const MAX_POINTS = 300;
 
 /** `t`: Unix milliseconds on the engine's clock. Other keys are series keys; null: unknown then. */
 export type Row = { readonly t: number; readonly [series: string]: number | null };

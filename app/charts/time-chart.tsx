@@ -1,18 +1,19 @@
 /**
  * One chart over the screen's shared time: lines, the faults that held shaded, who led as a band underneath, one crosshair in all
- * charts. recharts is only ever given rows that were already thinned (rows.ts), and it redraws when React has time for it.
+ * charts. recharts is only ever given rows that were already thinned (rows.ts), and one chart redraws at a time (staggered-rows.ts).
  */
-import { memo, useDeferredValue } from 'react';
+import { memo, useMemo, useRef } from 'react';
 import { CartesianGrid, Line, LineChart, ReferenceArea, ResponsiveContainer, Tooltip, XAxis, YAxis } from 'recharts';
 import { faultSpans } from '../live/fault-spans.ts';
-import { useChartTime, useRows } from '../live/series.ts';
+import { useChartTime } from '../live/series.ts';
 import { useStore } from '../live/store.ts';
 import { Card } from '../ui/card.tsx';
 import { formatClock } from '../ui/format.ts';
-import { highlightedGroup } from './highlight.ts';
 import { ChartTooltip } from './chart-tooltip.tsx';
+import { PlotLines } from './plot-lines.tsx';
 import { LeaderRibbon } from './leader-ribbon.tsx';
 import type { Row } from './rows.ts';
+import { useStaggeredRows } from './staggered-rows.ts';
 import { niceCeiling, timeTicks } from './time-axis.ts';
 
 export interface ChartLine {
@@ -42,19 +43,20 @@ export interface TimeChartProps {
 
 export const TimeChart = memo(function TimeChart(props: TimeChartProps) {
   const time = useChartTime();
-  const rows = useDeferredValue(useRows(time));
+  const figure = useRef<HTMLElement>(null);
+  const rows = useStaggeredRows(figure);
+  const plotted = useMemo(() => pick(rows, props.lines), [rows, props.lines]);
   const spans = useStore(faultSpans);
-  const highlighted = useStore(highlightedGroup);
   const to = rows.at(-1)?.t ?? 0;
   const from = to - time.windowMs;
   const [low, high] = rangeOf(rows, props);
   const shades = spans.filter((span) => span.clusterId === props.clusterId && (span.toUnixMs ?? to) > from);
   return (
     <Card title={props.title} aside={<Legend rows={rows} props={props} />}>
-      <figure aria-label={summary(props, rows)} className="chart h-[132px]">
+      <figure ref={figure} aria-label={summary(props, rows)} className="chart h-[132px]">
         <ResponsiveContainer width="100%" height="100%">
           <LineChart
-            data={rows}
+            data={plotted}
             syncId="cluster"
             syncMethod="value"
             margin={{ top: 6, right: 0, bottom: 0, left: 0 }}
@@ -99,25 +101,15 @@ export const TimeChart = memo(function TimeChart(props: TimeChartProps) {
               allowDataOverflow
             />
             <Tooltip
+              includeHidden
               isAnimationActive={false}
               cursor={{ stroke: 'var(--color-faint)', strokeDasharray: '3 3' }}
               content={<ChartTooltip lines={props.lines} rows={rows} format={props.format} />}
               wrapperStyle={{ zIndex: 20 }}
             />
-            {props.lines.map((line) => (
-              <Line
-                key={line.series}
-                dataKey={line.series}
-                name={line.name}
-                stroke={line.colour}
-                strokeWidth={1.6}
-                dot={false}
-                activeDot={{ r: 2.5, strokeWidth: 0 }}
-                isAnimationActive={false}
-                type="linear"
-                strokeOpacity={highlighted === null || line.group === highlighted ? 1 : 0.14}
-              />
-            ))}
+            {/* Gives the crosshair its moments; the lines themselves are PlotLines. */}
+            <Line dataKey="t" stroke="none" dot={false} activeDot={false} isAnimationActive={false} hide />
+            <PlotLines rows={plotted} lines={props.lines} fromUnixMs={from} toUnixMs={to} low={low} high={high} />
           </LineChart>
         </ResponsiveContainer>
       </figure>
@@ -127,6 +119,15 @@ export const TimeChart = memo(function TimeChart(props: TimeChartProps) {
     </Card>
   );
 });
+
+/** Only what is drawn: recharts copies every row, several times. */
+function pick(rows: readonly Row[], lines: readonly ChartLine[]): Row[] {
+  return rows.map((row) => {
+    const picked: { t: number; [series: string]: number | null } = { t: row.t };
+    for (const { series } of lines) picked[series] = row[series] ?? null;
+    return picked;
+  });
+}
 
 const tickStyle = { fontSize: 11, fill: 'var(--color-faint)' };
 

@@ -91,13 +91,9 @@ const HostRow = memo(
           <ClockOffset offsetMs={host.clockOffsetMs} at={at} />
         </td>
         <td className="text-right">
-          <Button
-            size="sm"
-            look={needsAnswer(host) ? 'primary' : 'plain'}
-            onClick={props.onOpen}
-            aria-label={`Open ${host.name}`}
-          >
+          <Button size="sm" look={needsAnswer(host) ? 'primary' : 'plain'} onClick={props.onOpen}>
             {needsAnswer(host) ? 'Answer…' : 'Check…'}
+            <span className="sr-only">{host.name}</span>
           </Button>
         </td>
       </tr>

@@ -30,7 +30,7 @@ const Charts = memo(function Charts({ clusterId, identity }: { clusterId: string
       <TimeChart {...shared} title="Writes" unit="per second" lines={lines.writes} format={formatCompact} />
       <TimeChart
         {...shared}
-        title="Log progress"
+        title="Decided slots"
         unit="slots"
         lines={lines.decided}
         format={formatCompact}

@@ -35,7 +35,10 @@ const Lane = memo(function Lane({ node, head, windowSlots }: { node: NodeView; h
   const { sample } = node;
   const freshness = freshnessOf(node.observedAtUnixMs, now);
   const known = sample !== null && freshness !== 'unknown';
-  const share = (slot: number) => Math.max(0, Math.min(1, 1 - (head - slot) / windowSlots)) * 100;
+  // The engine allows for nodes being sampled at different moments; the bars must not say otherwise.
+  const behind = node.behindSlots ?? head - (sample?.decidedUpTo ?? 0);
+  const share = (slot: number) =>
+    Math.max(0, Math.min(1, 1 - (behind + (sample?.decidedUpTo ?? 0) - slot) / windowSlots)) * 100;
   const behindWindow = known && share(sample.appliedUpTo) === 0;
   return (
     <div className="grid grid-cols-[92px_84px_minmax(60px,1fr)_186px] items-center gap-2.5 py-[5px]">

@@ -1,0 +1,60 @@
+/**
+ * Live rows for one chart, without jank: a chart redraws only while it is in sight, and at most one chart redraws in a frame.
+ * recharts lays out synchronously once it has new data, so eight charts in one commit would hold the page for their sum.
+ */
+import { type RefObject, useEffect, useState } from 'react';
+import { useChartTime } from '../live/series.ts';
+import type { Row } from './rows.ts';
+
+const queue = new Map<object, () => void>();
+let scheduled = false;
+
+function enqueue(owner: object, draw: () => void): void {
+  queue.set(owner, draw);
+  if (scheduled) return;
+  scheduled = true;
+  requestAnimationFrame(drawNext);
+}
+
+function drawNext(): void {
+  const [first] = queue;
+  if (first !== undefined) {
+    queue.delete(first[0]);
+    first[1]();
+  }
+  scheduled = queue.size > 0;
+  if (scheduled) requestAnimationFrame(drawNext);
+}
+
+/** `element`: what must be in sight. The rows are those of the screen's shared time, a few frames late at most. */
+export function useStaggeredRows(element: RefObject<Element | null>): readonly Row[] {
+  const { rows, paused } = useChartTime();
+  const [drawn, setDrawn] = useState(() => rows.get());
+  const inSight = useInSight(element);
+  useEffect(() => {
+    if (!inSight || paused) return;
+    const owner = {};
+    const redraw = () => enqueue(owner, () => setDrawn(rows.get()));
+    redraw();
+    const stop = rows.subscribe(redraw);
+    return () => {
+      stop();
+      queue.delete(owner);
+    };
+  }, [rows, paused, inSight]);
+  return drawn;
+}
+
+function useInSight(element: RefObject<Element | null>): boolean {
+  const [inSight, setInSight] = useState(false);
+  useEffect(() => {
+    const { current } = element;
+    if (current === null) return;
+    const observer = new IntersectionObserver((entries) => setInSight(entries.at(-1)?.isIntersecting ?? false), {
+      rootMargin: '120px',
+    });
+    observer.observe(current);
+    return () => observer.disconnect();
+  }, [element]);
+  return inSight;
+}
