@@ -39,8 +39,9 @@ function nothingHeard({ situation, members }: Picture): Health {
 }
 
 function writesHeadline(picture: Picture): string {
-  const idle = writesPerSecondOf(picture) === 0;
-  return idle ? 'Ready for writes.' : 'Writes are going on.';
+  const rate = writesPerSecondOf(picture);
+  if (rate === null) return 'Writes are possible.';
+  return rate === 0 ? 'Ready for writes.' : 'Writes are going on.';
 }
 
 function margin({ working, members, quorumSize }: Picture): string {
