@@ -41,11 +41,16 @@ export function PlotLines(props: Ranges & { rows: readonly Row[]; lines: readonl
           key={lines[index]?.series}
           d={path}
           stroke={lines[index]?.colour}
-          opacity={highlighted === null || lines[index]?.group === highlighted ? 1 : 0.14}
+          opacity={isDimmed(lines[index]?.group ?? null, highlighted) ? 0.14 : 1}
         />
       ))}
     </g>
   );
+}
+
+/** What belongs to no node is never put back. */
+function isDimmed(group: number | null, highlighted: number | null): boolean {
+  return highlighted !== null && group !== null && group !== highlighted;
 }
 
 /** An SVG path; unknown figures are gaps, and a figure alone between gaps is a dot. Values outside the range stop at its edge. */

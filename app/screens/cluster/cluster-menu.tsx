@@ -1,7 +1,7 @@
 import { EllipsisVertical } from 'lucide-react';
 import { useState } from 'react';
 import type { ClusterView, Failure } from '../../../electron/contract/model.ts';
-import { ask, openedOperation } from '../../actions/requests.ts';
+import { ask } from '../../actions/requests.ts';
 import { engine } from '../../live/connection.ts';
 import { failureOf } from '../../live/failure.ts';
 import { Button } from '../../ui/button.tsx';
@@ -13,17 +13,14 @@ export function ClusterMenu({ cluster }: { cluster: ClusterView }) {
   const [access, setAccess] = useState<Access | null>(null);
   const [failure, setFailure] = useState<Failure | null>(null);
   const { clusterId } = cluster;
-  const attempt = async (run: () => Promise<void>) => {
+  const showAccess = async () => {
     setFailure(null);
     try {
-      await run();
+      setAccess(await engine().clusters.access({ clusterId }));
     } catch (error) {
       setFailure(failureOf(error));
     }
   };
-  const showAccess = () => attempt(async () => setAccess(await engine().clusters.access({ clusterId })));
-  const resume = () =>
-    attempt(async () => openedOperation.set((await engine().clusters.resume({ clusterId })).operationId));
   return (
     <>
       <Menu
@@ -34,7 +31,6 @@ export function ClusterMenu({ cluster }: { cluster: ClusterView }) {
         }
       >
         <MenuItem onClick={() => void showAccess()}>How clients reach it…</MenuItem>
-        {cluster.lifecycle === 'incomplete' && <MenuItem onClick={() => void resume()}>Go on provisioning</MenuItem>}
         <MenuItem danger onClick={() => ask({ kind: 'clusterDestroy', clusterId, confirmName: '' })}>
           Destroy the cluster…
         </MenuItem>

@@ -14,6 +14,7 @@ import { FaultsTab } from './faults/faults-tab.tsx';
 import { isHolding } from './fault-state.ts';
 import { MoveLeaderMenu } from './move-leader-menu.tsx';
 import { NodesTab } from './nodes/nodes-tab.tsx';
+import { ResumeButton } from './resume-button.tsx';
 import { OverviewTab } from './overview/overview-tab.tsx';
 
 const tabNames: Record<ClusterTab, string> = { overview: 'Overview', nodes: 'Nodes', faults: 'Faults' };
@@ -42,6 +43,7 @@ export function ClusterScreen({ clusterId, tab }: { clusterId: string; tab: Clus
           <HealthSentence cluster={cluster} />
         </div>
         <div className="ml-auto flex gap-2">
+          {cluster.lifecycle === 'incomplete' && <ResumeButton clusterId={clusterId} />}
           <MoveLeaderMenu cluster={cluster} />
           <Button
             look={holding.length > 0 ? 'fault' : 'plain'}

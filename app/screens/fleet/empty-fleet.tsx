@@ -1,25 +1,14 @@
 import { MonitorPlay, Server } from 'lucide-react';
 import { useState } from 'react';
-import type { Failure } from '../../../electron/contract/model.ts';
-import { engine } from '../../live/connection.ts';
-import { failureOf } from '../../live/failure.ts';
 import { Button } from '../../ui/button.tsx';
 import { FailureNote } from '../../ui/failure-note.tsx';
 import { Segmented } from '../../ui/segmented.tsx';
+import { useTryIt } from './use-try-it.ts';
 
 /** Two ways to begin: hosts on this computer, or one's own. */
 export function EmptyFleet({ onAddHost }: { onAddHost: () => void }) {
   const [nodes, setNodes] = useState(3);
-  const [asked, setAsked] = useState(false);
-  const [failure, setFailure] = useState<Failure | null>(null);
-  const tryIt = async () => {
-    setAsked(true);
-    setFailure(null);
-    await Promise.resolve()
-      .then(() => engine().lab.tryIt({ nodes }))
-      .catch((error: unknown) => setFailure(failureOf(error)));
-    setAsked(false);
-  };
+  const { tryIt, asked, failure } = useTryIt();
   return (
     <section aria-label="Begin" className="mx-auto mt-[6vh] grid w-full max-w-[880px] grid-cols-2 gap-4">
       <div className="surface flex flex-col gap-3 border-accent/50 p-6">
@@ -30,7 +19,7 @@ export function EmptyFleet({ onAddHost }: { onAddHost: () => void }) {
           your own machines. No root, no container; one click removes it all again.
         </p>
         <div className="mt-auto flex flex-wrap items-center gap-3 pt-2">
-          <Button look="primary" size="lg" disabled={asked} data-testid="try-it" onClick={() => void tryIt()}>
+          <Button look="primary" size="lg" disabled={asked} data-testid="try-it" onClick={() => tryIt(nodes)}>
             {asked ? 'Starting…' : 'Try it on this computer'}
           </Button>
           <Segmented

@@ -13,6 +13,7 @@ import { ClusterCard } from './cluster-card.tsx';
 import { CreateClusterDialog } from './create-cluster-dialog.tsx';
 import { EmptyFleet } from './empty-fleet.tsx';
 import { HostTable } from './host-table.tsx';
+import { NoCluster } from './no-cluster.tsx';
 import { LabMenu } from './lab-menu.tsx';
 
 const provisioning = new Set(['labUp', 'labDown', 'clusterCreate', 'clusterDestroy']);
@@ -52,6 +53,12 @@ export function FleetScreen() {
         </Card>
       ))}
       {empty && running.length === 0 && <EmptyFleet onAddHost={() => setDialog('addHost')} />}
+      {!empty && snapshot.clusters.length === 0 && running.length === 0 && (
+        <NoCluster
+          hasLab={snapshot.hosts.some((host) => host.origin === 'lab')}
+          onCreate={() => setDialog('createCluster')}
+        />
+      )}
       {snapshot.clusters.length > 0 && (
         <section aria-label="Clusters" className="grid grid-cols-[repeat(auto-fill,minmax(360px,1fr))] gap-3.5">
           {snapshot.clusters.map((cluster) => (
