@@ -82,8 +82,10 @@ function Pair(props: { pair: LinkPair; places: ReadonlyMap<number, Point>; radiu
       </g>
     );
   const roundTrip = there.roundTripMs ?? back.roundTripMs;
-  // Off the middle, where the links of a ring cross.
-  const middle = { x: from.x * 0.62 + to.x * 0.38, y: from.y * 0.62 + to.y * 0.38 };
+  // Links across the ring cross near their middles: their figures stand aside of it.
+  const across = Math.hypot(to.x - from.x, to.y - from.y) > 190 && props.few;
+  const share = across ? 0.36 : 0.5;
+  const middle = { x: from.x + (to.x - from.x) * share, y: from.y + (to.y - from.y) * share };
   return (
     <g>
       <Line link={there} from={from} to={to} radius={props.radius} aside={0} />
