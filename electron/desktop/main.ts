@@ -16,8 +16,9 @@ const here = fileURLToPath(new URL('.', import.meta.url));
 const stateDir = resolveStateDir(app.commandLine.getSwitchValue('synod-state') || undefined);
 
 function start(): void {
-  registerAppProtocol(join(here, '../app'));
-  lockDownSession();
+  const appDir = join(here, '../app');
+  registerAppProtocol(appDir);
+  lockDownSession(appDir);
   Menu.setApplicationMenu(Menu.buildFromTemplate(menuTemplate(process.platform)));
   const distDir = app.isPackaged ? join(process.resourcesPath, 'synod') : join(here, '..');
   const engine = new EngineProcess({ script: join(here, 'engine.js'), stateDir, distDir });

@@ -9,9 +9,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from 'node:net';
 import { RPCHandler } from '@orpc/server/ws';
 import { WebSocketServer } from 'ws';
+import { contentSecurityPolicy } from '../contract/content-policy.ts';
 import type { Engine } from '../engine/engine.ts';
 import { Sessions } from './session.ts';
-import { contentSecurityPolicy, sendFile } from './static-files.ts';
+import { sendFile } from './static-files.ts';
 
 /** One message of the contract; the largest that the renderer sends is a partition of 1,000 links. */
 const MAX_MESSAGE_BYTES = 1 << 20;
@@ -41,7 +42,9 @@ export async function serveConsole(options: { engine: Engine; appDir: string; po
   const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_MESSAGE_BYTES });
   const rpc = new RPCHandler(options.engine.router);
   server.on('upgrade', (request, socket, head) => {
-    const path = new URL(request.url ?? '/', origin).pathname;
+    // Node leaves a socket that upgrades without a listener, and then a reset would end the process.
+    socket.on('error', () => socket.destroy());
+    const path = URL.parse(request.url ?? '/', origin)?.pathname;
     if (path !== '/rpc' || !isOurs(request) || request.headers.origin !== origin || !sessions.admits(request)) {
       refuseUpgrade(socket as Socket);
       return;
@@ -104,7 +107,7 @@ function answerPage(call: {
 }
 
 function setSecurityHeaders(response: ServerResponse): void {
-  response.setHeader('content-security-policy', contentSecurityPolicy);
+  response.setHeader('content-security-policy', contentSecurityPolicy("'self'"));
   response.setHeader('x-content-type-options', 'nosniff');
   response.setHeader('referrer-policy', 'no-referrer');
   response.setHeader('cross-origin-opener-policy', 'same-origin');

@@ -13,19 +13,6 @@ const contentTypes: Record<string, string> = {
   '.png': 'image/png',
 };
 
-/** Nothing but our own files runs, nothing is framed, nothing is reached but this very server. */
-export const contentSecurityPolicy = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "img-src 'self' data:",
-  "font-src 'self'",
-  "connect-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join('; ');
-
 /** `path` as it stands in the address, percent-decoding included; answers 404 for what is not a file below `root`. */
 export async function sendFile(response: ServerResponse, root: string, path: string): Promise<void> {
   const file = resolveBelow(root, path);

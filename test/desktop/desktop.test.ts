@@ -79,7 +79,7 @@ describe('the window', () => {
 describe('the session', () => {
   it('refuses permissions, devices, other origins, navigation and new windows', async () => {
     const { lockDownSession } = await import('../../electron/desktop/security.ts');
-    lockDownSession();
+    lockDownSession('/opt/app');
     const answered: unknown[] = [];
     listener('permissionRequest')(null, 'camera', (granted: unknown) => answered.push(granted));
     expect(answered).toEqual([false]);
@@ -93,6 +93,8 @@ describe('the session', () => {
     expect(cancelled('https://example.com/')).toBe(true);
     expect(cancelled('synod://console/assets/index.js')).toBe(false);
     expect(cancelled('synod://console.evil/')).toBe(true);
+    expect(cancelled('file:///opt/app/index.html')).toBe(false);
+    expect(cancelled('file:///etc/passwd')).toBe(true);
 
     const contents = new Map<string, (event: { preventDefault: () => void }) => void>();
     let openHandler: (() => unknown) | null = null;

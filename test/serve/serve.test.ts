@@ -1,6 +1,7 @@
 /** The console's web server against a hostile browser: real HTTP, real WebSockets; the engine behind it is one procedure. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { os } from '@orpc/server';
@@ -95,6 +96,31 @@ describe('pages', () => {
 
   it('refuses another host name (DNS rebinding)', async () => {
     expect((await get('/', { cookie: await logIn(), host: 'evil.example' })).status).toBe(421);
+  });
+});
+
+describe('what would end the process', () => {
+  /** Sends raw bytes and resets the connection once something came back, or at once. */
+  function sendRaw(bytes: string, waitForAnswer: boolean): Promise<void> {
+    return new Promise((resolve) => {
+      const socket = connect(Number(new URL(server.origin).port), '127.0.0.1', () => {
+        socket.write(bytes, () => {
+          if (!waitForAnswer) socket.resetAndDestroy();
+        });
+      });
+      socket.once('data', () => socket.resetAndDestroy());
+      socket.on('close', () => resolve());
+      socket.on('error', () => {});
+    });
+  }
+  const upgrade = (path: string) =>
+    `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+    'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n';
+
+  it.each(['//', '/rpc', 'http://', '/%'])('an upgrade of %s, answered or reset', async (path) => {
+    await sendRaw(upgrade(path), true);
+    await sendRaw(upgrade(path), false);
+    expect((await get('/')).status).toBe(403);
   });
 });
 
