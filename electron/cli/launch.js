@@ -14,6 +14,10 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const say = (text) => process.stderr.write(`synod: ${text}\n`);
 
+/**
+ * @param {string} text
+ * @returns {never}
+ */
 function fail(text) {
   say(text);
   process.exit(1);
@@ -77,7 +81,10 @@ function install() {
   writeFileSync(stamp, lockDigest());
 }
 
-/** The pinned runtime where the platform has one as a package, else the Node that runs this file. */
+/**
+ * The pinned runtime where the platform has one as a package, else the Node that runs this file.
+ * @returns {string}
+ */
 function runtime() {
   const packaged = join(root, `node_modules/node-${process.platform}-${process.arch}/bin/node`);
   if (existsSync(packaged)) return packaged;
@@ -104,7 +111,8 @@ function prepare({ build: wantsBuild }) {
 }
 
 function handOver(args) {
-  const child = spawn(runtime(), ['--disable-warning=ExperimentalWarning', join(root, 'dist/cli/synod.js'), ...args], {
+  const node = runtime();
+  const child = spawn(node, ['--disable-warning=ExperimentalWarning', join(root, 'dist/cli/synod.js'), ...args], {
     stdio: 'inherit',
   });
   // The terminal sends Ctrl-C to the whole group: the child ends in its own time, and this process waits for it.
@@ -112,7 +120,7 @@ function handOver(args) {
     process.on(signal, () => (signal === 'SIGINT' && process.stdin.isTTY ? undefined : child.kill(signal)));
   }
   child.on('exit', (code, signal) => process.exit(code ?? 128 + (constants.signals[signal] ?? 0)));
-  child.on('error', (error) => fail(`cannot start ${runtime()}: ${error.message}`));
+  child.on('error', (error) => fail(`cannot start ${node}: ${error.message}`));
 }
 
 // `--install-only` and `--prepare-only` (install and build) are for the npm scripts; everything else is a command.

@@ -12,6 +12,10 @@ import { RPCHandler } from '@orpc/server/ws';
 import { WebSocket, WebSocketServer } from 'ws';
 import type { Contract } from '../contract/contract.ts';
 import type { Engine } from '../engine/engine.ts';
+import { FailureError } from '../engine/operations/failure.ts';
+
+/** A living engine answers at once. */
+const HANDSHAKE_TIMEOUT_MS = 5000;
 
 export type EngineClient = ContractRouterClient<Contract>;
 
@@ -39,16 +43,27 @@ export async function openEngineSocket(engine: Engine, stateDir: string): Promis
   };
 }
 
-/** A client of the engine that owns this state folder; null when none runs. */
+/** A client of the engine that owns this state folder; null when none runs. Throws FailureError when it is frozen. */
 export async function connectToEngine(stateDir: string): Promise<{ client: EngineClient; close: () => void } | null> {
   const path = engineSocketPath(stateDir);
   if (!existsSync(path)) return null;
-  const socket = new WebSocket(`ws+unix://${path}:/rpc`);
-  const connected = await new Promise<boolean>((resolve) => {
-    socket.once('open', () => resolve(true));
-    socket.once('error', () => resolve(false));
+  const socket = new WebSocket(`ws+unix://${path}:/rpc`, { handshakeTimeout: HANDSHAKE_TIMEOUT_MS });
+  const failed = await new Promise<NodeJS.ErrnoException | null>((resolve) => {
+    socket.once('open', () => resolve(null));
+    socket.once('error', resolve);
   });
-  if (!connected) return null;
+  if (failed !== null) {
+    // Nobody listens: the socket was left behind by an engine that was killed.
+    if (failed.code === 'ECONNREFUSED' || failed.code === 'ENOENT') return null;
+    throw new FailureError(
+      {
+        kind: 'engineSilent',
+        message: `The engine that owns ${stateDir} does not answer: ${failed.message}.`,
+        nextStep: `Its process id stands in ${join(stateDir, 'engine.json')}. Wait for it, or end it: the clusters go on.`,
+      },
+      { cause: failed },
+    );
+  }
   const link = new RPCLink({ websocket: socket as unknown as globalThis.WebSocket });
   return { client: createORPCClient(link), close: () => socket.close() };
 }
