@@ -18,10 +18,10 @@ import { openedOperation, requestedAction } from './requests.ts';
 import { usePreview } from './use-preview.ts';
 
 export function ActionDialog() {
-  const action = useStore(requestedAction);
-  const shown = useLast(action);
+  const requested = useStore(requestedAction);
+  const shown = useLast(requested);
   if (shown === null) return null;
-  return <ActionDialogOf key={JSON.stringify(shown)} action={shown} open={action !== null} />;
+  return <ActionDialogOf key={shown.opening} action={shown.action} open={requested !== null} />;
 }
 
 function ActionDialogOf({ action, open }: { action: Action; open: boolean }) {
@@ -49,10 +49,6 @@ function ActionDialogOf({ action, open }: { action: Action; open: boolean }) {
   };
   const close = () => {
     requestedAction.set(null);
-    if (operationId !== null) {
-      setOperationId(null);
-      setRefused(null);
-    }
   };
 
   return (

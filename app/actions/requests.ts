@@ -2,10 +2,19 @@
 import type { Action } from '../../electron/contract/model.ts';
 import { createStore } from '../live/store.ts';
 
-export const requestedAction = createStore<Action | null>(null);
+/** An action that is being previewed; `opening` tells two openings of the same action apart. */
+export interface RequestedAction {
+  readonly action: Action;
+  readonly opening: number;
+}
+
+export const requestedAction = createStore<RequestedAction | null>(null);
 export const openedOperation = createStore<string | null>(null);
 
 /** Opens the preview of an action. The action is fixed from here on: what is shown is what is run. */
 export function ask(action: Action): void {
-  requestedAction.set(structuredClone(action));
+  openings += 1;
+  requestedAction.set({ action: structuredClone(action), opening: openings });
 }
+
+let openings = 0;

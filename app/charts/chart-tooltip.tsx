@@ -1,6 +1,6 @@
 import { formatClock } from '../ui/format.ts';
 import type { Row } from './rows.ts';
-import type { ChartLine } from './time-chart.tsx';
+import type { ChartLine } from './chart-line.ts';
 
 /** All lines at one moment. recharts gives `active` and `label` (the moment, Unix milliseconds). */
 export function ChartTooltip(props: {

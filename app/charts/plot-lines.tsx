@@ -7,7 +7,7 @@ import { usePlotArea } from 'recharts';
 import { useStore } from '../live/store.ts';
 import { highlightedGroup } from './highlight.ts';
 import type { Row } from './rows.ts';
-import type { ChartLine } from './time-chart.tsx';
+import type { ChartLine } from './chart-line.ts';
 
 export interface Ranges {
   readonly fromUnixMs: number;

@@ -9,21 +9,13 @@ import { useChartTime } from '../live/series.ts';
 import { useStore } from '../live/store.ts';
 import { Card } from '../ui/card.tsx';
 import { formatClock } from '../ui/format.ts';
+import type { ChartLine } from './chart-line.ts';
 import { ChartTooltip } from './chart-tooltip.tsx';
 import { PlotLines } from './plot-lines.tsx';
 import { LeaderRibbon } from './leader-ribbon.tsx';
 import type { Row } from './rows.ts';
 import { useStaggeredRows } from './staggered-rows.ts';
 import { niceCeiling, timeTicks } from './time-axis.ts';
-
-export interface ChartLine {
-  readonly series: string;
-  readonly name: string;
-  /** A CSS colour. */
-  readonly colour: string;
-  /** Lines of one group (a member slot) are brought out together in all charts. */
-  readonly group: number | null;
-}
 
 const AXIS_WIDTH = 46;
 

@@ -1,6 +1,7 @@
 import { memo, useMemo } from 'react';
 import { type ClusterView, type HostMetric, type NodeMetric, seriesKey } from '../../../../electron/contract/model.ts';
-import { type ChartLine, TimeChart } from '../../../charts/time-chart.tsx';
+import type { ChartLine } from '../../../charts/chart-line.ts';
+import { TimeChart } from '../../../charts/time-chart.tsx';
 import { useHosts } from '../../../live/fleet.ts';
 import { formatCompact, formatMs, formatPercent } from '../../../ui/format.ts';
 import { nodeColour } from '../../../ui/node-colour.ts';
