@@ -144,8 +144,10 @@ describe.skipIf(!runs)('the console', () => {
     const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
     for (const colorScheme of ['dark', 'light'] as const) {
       await console.page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-      for (const screen of ['Overview', 'Nodes', 'Faults', 'Fleet']) {
-        await tab(screen).first().click();
+      await tab('Fleet').first().click();
+      for (const screen of ['Fleet', 'Overview', 'Nodes', 'Faults']) {
+        if (screen === 'Overview') await at('cluster-card').click();
+        else await tab(screen).first().click();
         await console.page.evaluate(axe);
         const found = (await console.page.evaluate('axe.run().then((r) => r.violations)')) as {
           id: string;
