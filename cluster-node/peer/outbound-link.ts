@@ -76,8 +76,7 @@ export class OutboundLink {
   #flush(): void {
     const socket = this.#socket;
     if (!this.#isUp || socket === null) return;
-    while (!this.#queue.isEmpty && !socket.writableNeedDrain)
-      socket.write(this.#queue.take(WRITE_BYTES));
+    while (!this.#queue.isEmpty && !socket.writableNeedDrain) socket.write(this.#queue.take(WRITE_BYTES));
   }
 
   #connect(): void {
