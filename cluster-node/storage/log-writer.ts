@@ -20,6 +20,7 @@ import {
   SEGMENT_HEADER_BYTES,
   type Segment,
 } from './segment.ts';
+import type { SyncedMark } from './synced-mark.ts';
 
 const MAX_BATCH_BYTES = 4 * 1024 * 1024;
 const NO_SPACE_RETRY_MS = 500;
@@ -46,6 +47,7 @@ export class LogWriter {
   readonly segments: Segment[];
   readonly #logDir: string;
   readonly #events: LogWriterEvents;
+  readonly #mark: SyncedMark;
   #handle: FileHandle | null = null;
   #nextNumber: number;
   #offset: number;
@@ -66,6 +68,7 @@ export class LogWriter {
     segments: Segment[];
     nextNumber: number;
     nextOffset: number;
+    mark: SyncedMark;
     events: LogWriterEvents;
   }) {
     this.#logDir = options.logDir;
@@ -73,6 +76,7 @@ export class LogWriter {
     this.#nextNumber = options.nextNumber;
     this.#offset = options.nextOffset;
     this.#events = options.events;
+    this.#mark = options.mark;
   }
 
   get unsyncedRecords(): number {
@@ -99,7 +103,7 @@ export class LogWriter {
     this.#running = this.#run();
   }
 
-  /** Writes what is queued, unless the disk is full, and lets go of the files. */
+  /** Writes what is queued, unless the disk is full, marks how far that was, and lets go of the files. */
   async close(): Promise<void> {
     this.flush();
     this.#isClosed = true;
@@ -107,6 +111,7 @@ export class LogWriter {
     await this.#spare?.catch(() => undefined);
     await this.#handle?.close();
     this.#handle = null;
+    await this.#mark.close();
   }
 
   async #run(): Promise<void> {
@@ -179,6 +184,7 @@ export class LogWriter {
     }
     this.#unsyncedBytes -= bytes;
     this.#nextNumber += run.length;
+    this.#mark.reach(this.#nextNumber - 1, (error) => this.#events.onFatal(error));
   }
 
   async #roll(): Promise<void> {

@@ -1,12 +1,16 @@
 /**
- * Reads the log at start. Only a torn tail may be dropped: records at the end of the last segment that no later record calls
- * synced, so that nothing was ever answered on their strength. Anything else that does not check refuses to start.
+ * Reads the log at start. Only a torn tail may be dropped: records at the end of the last segment that neither a later record
+ * nor the mark (synced-mark.ts) calls synced. Anything else that does not check refuses to start.
+ *
+ * The limit of this: the last batch before a crash has no later record, and the mark follows within a moment, not at once. If
+ * the disk damages just these records after it had reported them synced, they are taken for a torn tail and what was answered
+ * on their strength is forgotten. A crash alone does not do that; a crash and a lying disk within the same 200 ms can.
  */
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { DurableRecord } from '../paxos/interface.ts';
 import { DataDamagedError } from './errors.ts';
-import { syncFolder } from './files.ts';
+import { syncFolder, writeFully } from './files.ts';
 import {
   decodeHeader,
   decodePayload,
@@ -15,7 +19,14 @@ import {
   RECORD_HEADER_BYTES,
   RECORD_MAGIC,
 } from './record.ts';
-import { decodeSegmentHeader, firstNumberOf, openForWriting, SEGMENT_HEADER_BYTES, type Segment } from './segment.ts';
+import {
+  decodeSegmentHeader,
+  firstNumberOf,
+  openForWriting,
+  SEGMENT_BYTES,
+  SEGMENT_HEADER_BYTES,
+  type Segment,
+} from './segment.ts';
 
 const ZEROS = Buffer.alloc(64 * 1024);
 
@@ -30,8 +41,14 @@ export interface ScannedLog {
 
 type OnRecord = (record: DurableRecord, place: { readonly segment: number; readonly offset: number }) => void;
 
-/** Gives every record in order to `onRecord`. Throws DataDamagedError naming file, offset and record number. */
-export async function scanLog(logDir: string, onRecord: OnRecord): Promise<ScannedLog> {
+/**
+ * Gives every record in order to `onRecord`; what is given is on disk when this resolves. `syncedUpTo` is the number of a
+ * record that was on disk once, and so must be all before. Throws DataDamagedError naming file, offset and record number.
+ */
+export async function scanLog(
+  logDir: string,
+  { syncedUpTo, onRecord }: { readonly syncedUpTo: number; readonly onRecord: OnRecord },
+): Promise<ScannedLog> {
   const numbers = (await readdir(logDir)).map(firstNumberOf).filter((number) => number !== null);
   numbers.sort((left, right) => left - right);
   const segments: Segment[] = [];
@@ -46,12 +63,16 @@ export async function scanLog(logDir: string, onRecord: OnRecord): Promise<Scann
       throw damaged(path, 0, firstNumber, 'the header of the segment does not check');
     if (firstNumber !== nextNumber)
       throw damaged(segments.at(-1)?.path ?? path, nextOffset, nextNumber, `${basename(path)} goes on after it`);
+    if (file.length !== SEGMENT_BYTES)
+      throw damaged(path, file.length, firstNumber, `the segment has ${file.length} of its ${SEGMENT_BYTES} bytes`);
     const segment: Segment = { path, ...header, sizeBytes: file.length };
     const end = scanSegment(file, segment, (record, offset) => onRecord(record, { segment: ordinal, offset }));
-    const isLast = ordinal === numbers.length - 1;
-    const tail = isLast ? tornTail(file, segment, end) : 0;
-    if (tail > 0) await clear(segment, end.offset, tail);
-    droppedBytes += tail;
+    if (ordinal === numbers.length - 1) {
+      if (end.nextNumber <= syncedUpTo)
+        throw damaged(path, end.offset, end.nextNumber, `record ${syncedUpTo} was on disk already`);
+      droppedBytes = tornTail(file, segment, end);
+      await settleEnd(segment, end.offset, droppedBytes);
+    }
     segments.push(segment);
     nextNumber = end.nextNumber;
     nextOffset = end.offset;
@@ -108,11 +129,14 @@ function usedEnd(file: Buffer, from: number): number {
   return end;
 }
 
-/** Zeros the torn tail, so that no later scan can mistake its remains for records. */
-async function clear(segment: Segment, offset: number, length: number): Promise<void> {
+/**
+ * Zeros the torn tail, so that no later scan can mistake its remains for records, and syncs what stands before it: a process
+ * that was killed may have left whole records in the page cache only.
+ */
+async function settleEnd(segment: Segment, offset: number, tailBytes: number): Promise<void> {
   const handle = await openForWriting(segment);
   try {
-    await handle.write(Buffer.alloc(length), 0, length, offset);
+    await writeFully(handle, Buffer.alloc(tailBytes), offset);
     await handle.sync();
   } finally {
     await handle.close();

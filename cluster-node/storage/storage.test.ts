@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { constants, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
@@ -123,6 +123,8 @@ test('what is not decided on disk is never read back', async () => {
 test('the log cut at any byte of its last write keeps everything before it', async () => {
   const { storage, write } = await open();
   const records = [accepted(1, 1025, 'one'), { kind: 'decided', upTo: 1 } as const, accepted(2, 1025, 'two')];
+  // A crash right after the last write: the mark has not followed yet.
+  const mark = readFileSync(join(root, 'data/synced'));
   for (const record of records) await write(record);
   await storage.close();
   const path = join(root, 'data/log', '0000000000000001.log');
@@ -133,6 +135,7 @@ test('the log cut at any byte of its last write keeps everything before it', asy
     const torn = Buffer.from(whole);
     torn.fill(0, cutAt);
     writeFileSync(path, torn);
+    writeFileSync(join(root, 'data/synced'), mark);
     const { storage: recovered } = await open();
     expect(recovered.recovered).toEqual({ promised: 1025, decidedUpTo: 1, accepted: [] });
     await recovered.close();
@@ -188,6 +191,98 @@ test('a missing segment refuses the start', async () => {
   rmSync(join(logDir, second as string));
   await expect(open()).rejects.toThrow(DataDamagedError);
 });
+
+test('after a clean stop a log that lost its end refuses the start, however it lost it', async () => {
+  const { storage, write } = await open();
+  for (let slot = 1; slot <= 3; slot++) await write(accepted(slot, 1025, `value ${slot}`));
+  await storage.close();
+  const path = segmentPaths()[0] as string;
+  const whole = readFileSync(path);
+  const size = recordBytes(accepted(1, 1025, 'value 1'));
+  const lastAt = SEGMENT_HEADER_BYTES + 2 * size;
+  const flipped = Buffer.from(whole);
+  flipped[lastAt + 45] = (flipped[lastAt + 45] as number) ^ 1;
+  const damages: [string, Buffer, RegExp][] = [
+    ['cut to its header', whole.subarray(0, SEGMENT_HEADER_BYTES), /has 64 of its 16777216 bytes/],
+    ['cut in the middle', whole.subarray(0, 1_000_000), /has 1000000 of its 16777216 bytes/],
+    ['records zeroed', Buffer.from(whole).fill(0, SEGMENT_HEADER_BYTES), /record 1 is damaged: record 3 was on disk/],
+    ['tail zeroed', Buffer.from(whole).fill(0, lastAt), /record 3 is damaged: record 3 was on disk already/],
+    ['a bit of the last record flipped', flipped, /record 3 is damaged: record 3 was on disk already/],
+  ];
+  for (const [what, bytes, said] of damages) {
+    writeFileSync(path, bytes);
+    await expect(open(), what).rejects.toThrow(said);
+  }
+  writeFileSync(path, whole);
+  await (await open()).storage.close();
+});
+
+test('a deleted newest segment refuses the start', async () => {
+  const { storage, write } = await open();
+  const text = 'x'.repeat(1_000_000);
+  for (let slot = 1; slot <= 18; slot++) await write(accepted(slot, 1025, text));
+  await storage.close();
+  expect(segmentPaths()).toHaveLength(2);
+  rmSync(segmentPaths()[1] as string);
+  await expect(open()).rejects.toThrow(/record \d+ is damaged: record 18 was on disk already/);
+});
+
+test('the mark follows the log without a stop, survives one bad slot, and is missed when it is gone', async () => {
+  const { storage, write } = await open();
+  await write(accepted(1, 1025, 'one'));
+  const path = join(root, 'data/synced');
+  const empty = readFileSync(path);
+  const endMs = performance.now() + 10_000;
+  while (readFileSync(path).equals(empty) && performance.now() < endMs)
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  const marked = readFileSync(path);
+  await storage.close();
+  expect(marked).toEqual(readFileSync(path));
+  writeFileSync(path, Buffer.from(marked).fill(0xff, 4096));
+  const again = await open();
+  expect(again.storage.recovered.accepted).toHaveLength(1);
+  await again.storage.close();
+  writeFileSync(path, Buffer.alloc(8192));
+  await expect(open()).rejects.toThrow(/synced does not check/);
+  rmSync(path);
+  await expect(open()).rejects.toThrow(DataDamagedError);
+});
+
+test('the log is written with O_DSYNC: a write that returned is on disk', async ({ skip }) => {
+  if (process.platform !== 'linux') skip('skipped: /proc is needed to see the flags of an open file');
+  const { storage, write } = await open();
+  await write(accepted(1, 1025, 'one'));
+  for (const path of [segmentPaths()[0] as string, join(root, 'data/synced')]) {
+    const descriptor = readdirSync('/proc/self/fd').find((fd) => linkOf(fd) === path && isWritable(fd));
+    const flags = flagsOf(descriptor as string);
+    expect(flags & constants.O_DSYNC, path).toBe(constants.O_DSYNC);
+  }
+  await storage.close();
+});
+
+function linkOf(fd: string): string | null {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return null;
+  }
+}
+
+function flagsOf(fd: string): number {
+  return Number.parseInt(/^flags:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1] ?? '', 8);
+}
+
+function isWritable(fd: string): boolean {
+  return (flagsOf(fd) & constants.O_RDWR) !== 0;
+}
+
+function segmentPaths(): string[] {
+  const logDir = join(root, 'data/log');
+  return readdirSync(logDir)
+    .filter((name) => name.endsWith('.log'))
+    .sort()
+    .map((name) => join(logDir, name));
+}
 
 test('a value that looks like records cannot pass for them', async () => {
   const first = await open();

@@ -3,10 +3,11 @@
  *
  *   lock           held by the one process that uses the folder
  *   superblock     whose log this is; written last at the first start, so that its presence means "the log was complete"
+ *   synced         how far the log was on disk: a log that is shorter has lost promises
  *   log/           segments of records: promised, accepted, decided
  *
  * The log is the truth. What is in memory of it (the highest accepted entry of undecided slots, where each entry stands) is
- * rebuilt at start. A folder whose superblock is there but whose log is not has lost promises: it refuses to start.
+ * rebuilt at start. A folder whose superblock is there but whose log is not, or not whole, refuses to start.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, rm } from 'node:fs/promises';
@@ -16,13 +17,15 @@ import type { Entry } from '../contract/peer.ts';
 import type { DurableRecord, RecoveredState } from '../paxos/interface.ts';
 import { EntryIndex } from './entry-index.ts';
 import { DataDamagedError } from './errors.ts';
-import { syncFolder } from './files.ts';
 import { type DataLock, lockDataFolder } from './lock.ts';
 import { LogReader } from './log-reader.ts';
 import { type AppendedRecord, LogWriter, type LogWriterEvents } from './log-writer.ts';
 import { scanLog } from './recovery.ts';
 import { adoptSpare, firstNumberOf, prepareSpare } from './segment.ts';
 import { checkIdentity, readSuperblock, STORAGE_FORMAT, type Superblock, writeSuperblock } from './superblock.ts';
+import { createMark, openMark, type SyncedMark } from './synced-mark.ts';
+
+const MARK_FILE = 'synced';
 
 export interface StorageOptions {
   readonly dataDir: string;
@@ -38,19 +41,26 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
   const { dataDir } = options;
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   const lock = lockDataFolder(dataDir);
+  let mark: SyncedMark | undefined;
   try {
     const superblock = await openIdentity(options);
     const state = new LogState();
-    const scanned = await scanLog(join(dataDir, 'log'), (record, place) => state.add(record, place));
+    mark = await openMark(join(dataDir, MARK_FILE));
+    const scanned = await scanLog(join(dataDir, 'log'), {
+      syncedUpTo: mark.upTo,
+      onRecord: (record, place) => state.add(record, place),
+    });
     if (scanned.segments.length === 0)
       throw new DataDamagedError(
         `${dataDir} has a superblock but no log: its promises are lost and it must not vote. Replace the node.`,
       );
+    await mark.write(scanned.nextNumber - 1);
     const recovered = state.recovered();
     const events = { ...options.events, onWritten: state.note.bind(state) };
-    const writer = new LogWriter({ logDir: join(dataDir, 'log'), events, ...scanned });
+    const writer = new LogWriter({ logDir: join(dataDir, 'log'), events, mark, ...scanned });
     return new Storage({ superblock, lock, writer, state, recovered, droppedBytes: scanned.droppedBytes });
   } catch (error) {
+    await mark?.close().catch(() => undefined);
     lock.release();
     throw error;
   }
@@ -164,7 +174,7 @@ async function openIdentity({ dataDir, identity }: StorageOptions): Promise<Supe
   await discardUnfinishedStart(logDir);
   await prepareSpare(logDir);
   await adoptSpare(logDir, 1);
-  await syncFolder(dataDir);
+  await createMark(join(dataDir, MARK_FILE));
   const superblock: Superblock = {
     formatVersion: STORAGE_FORMAT,
     ...identity,
@@ -178,8 +188,11 @@ async function openIdentity({ dataDir, identity }: StorageOptions): Promise<Supe
 /** A first start that was cut off before the superblock leaves a log without records. Anything more is no first start. */
 async function discardUnfinishedStart(logDir: string): Promise<void> {
   let hasRecords = false;
-  const { segments } = await scanLog(logDir, () => {
-    hasRecords = true;
+  const { segments } = await scanLog(logDir, {
+    syncedUpTo: 0,
+    onRecord: () => {
+      hasRecords = true;
+    },
   });
   if (hasRecords)
     throw new DataDamagedError(
