@@ -5,6 +5,7 @@
  * death: the log is read and executed before the node speaks to anyone, and synced after it has fallen silent.
  */
 import { randomInt } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { AdminCallError, type AdminHandlers, type AdminServer, createAdminServer } from './api/admin.ts';
 import { type ClientServer, createClientServer } from './api/client-server.ts';
@@ -21,7 +22,7 @@ import type { CoreEvent } from './paxos/interface.ts';
 import { CoreLoop } from './runtime/core-loop.ts';
 import { EventRing } from './runtime/event-ring.ts';
 import { nodeEventOf } from './runtime/event-text.ts';
-import { bestSuccessor, handOver } from './runtime/handover.ts';
+import { bestSuccessor, Handover } from './runtime/handover.ts';
 import { explainListen } from './runtime/listen.ts';
 import type { LoadedConfig } from './runtime/load-config.ts';
 import { PendingCalls } from './runtime/pending.ts';
@@ -94,6 +95,7 @@ export class SynodNode implements NodePort {
   readonly #logger: Logger;
   readonly #loop: CoreLoop;
   readonly #pending: PendingCalls;
+  readonly #handover: Handover;
   readonly #filter: LinkFilter;
   readonly #transport: Transport;
   readonly #clients: ClientServer;
@@ -131,6 +133,7 @@ export class SynodNode implements NodePort {
       startRead: (sequence) => this.#loop.submit({ kind: 'read', request: this.#requestId(sequence) }),
     });
     this.#loop = this.#createLoop();
+    this.#handover = this.#createHandover();
     this.#clients = createClientServer(this, loaded.clientTls);
     this.#admin = createAdminServer({
       socketPath: loaded.adminSocket,
@@ -314,7 +317,7 @@ export class SynodNode implements NodePort {
       transferLeadership: ({ target, timeoutMs }) => {
         if (!this.members.some((member) => member.memberSlot === target))
           throw new AdminCallError({ kind: 'notFound', message: `there is no member ${target} in ${this.clusterId}` });
-        return this.#handOver(target, timeoutMs);
+        return this.#handover.to(target, timeoutMs);
       },
       injectFault: (lease) => {
         const active = this.#filter.inject(lease);
@@ -342,26 +345,25 @@ export class SynodNode implements NodePort {
     });
   }
 
-  #handOver(target: MemberSlot, timeoutMs: number) {
-    return handOver(
-      {
-        self: this.self.memberSlot,
-        status: () => this.#loop.status(),
-        submit: (input) => this.#loop.submit(input),
-        onEvent: (listener) => {
-          this.#listeners.add(listener);
-          return () => this.#listeners.delete(listener);
-        },
-        nameOf: (member) => this.#nameOf(member),
+  #createHandover(): Handover {
+    return new Handover({
+      self: this.self.memberSlot,
+      status: () => this.#loop.status(),
+      submit: (input) => this.#loop.submit(input),
+      onEvent: (listener) => {
+        this.#listeners.add(listener);
+        return () => this.#listeners.delete(listener);
       },
-      { target, timeoutMs },
-    );
+      nameOf: (member) => this.#nameOf(member),
+    });
   }
 
+  /** An operator's hand-over that is under way is followed to its end first. */
   async #handOverToBest(timeoutMs: number): Promise<void> {
+    if (this.#handover.underWay) await Promise.race([this.#handover.underWay, sleep(timeoutMs)]);
     const status = this.#loop.status();
     const target = bestSuccessor(status, this.#loaded.config.electionTimeoutMs);
-    if (status.role === 'leader' && target !== undefined) await this.#handOver(target, timeoutMs);
+    if (status.role === 'leader' && target !== undefined) await this.#handover.to(target, timeoutMs);
   }
 
   async #leaveWhileDiskIsFull(): Promise<void> {
