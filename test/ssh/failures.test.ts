@@ -65,6 +65,23 @@ describe('a host that cannot be reached', () => {
     expect(error).toMatchObject({ kind: 'timeout', problem: expect.stringContaining('handshake') as string });
   });
 
+  it('lets us in and ends the connection in the same packet', async () => {
+    const server = await startHastyServer();
+    const knownHostsPath = join(folder, 'hasty');
+    await writeFile(knownHostsPath, server.knownHosts);
+    const at = { ...target, address: '127.0.0.1', port: server.port, knownHostsPath };
+    const states: HostConnectionState[] = [];
+    const pool = new SshPool({ knownHostsPaths: [] });
+    pool.known(at).onState((state) => states.push(state));
+    await expect(pool.connection(at)).rejects.toMatchObject({
+      kind: 'connectionLost',
+      problem: expect.stringContaining('TOO_MANY_CONNECTIONS') as string,
+    });
+    expect(states.map((state) => state.kind)).toEqual(['connecting', 'lost']);
+    pool.close();
+    server.close();
+  });
+
   it('is given up when the caller says so', async () => {
     const { server, port } = await startSilent();
     const pool = new SshPool({ knownHostsPaths: [] });
@@ -222,6 +239,31 @@ describe('a host that goes away', () => {
     pool.close();
   });
 });
+
+/** Lets everybody in and says goodbye in the same packet, like an sshd that has too many connections. */
+async function startHastyServer() {
+  const pair = ssh2.utils.generateKeyPairSync('ed25519');
+  const server = new ssh2.Server({ hostKeys: [pair.private] }, (client) => {
+    client.on('error', () => {});
+    client.on('authentication', (context) => {
+      const { _sock, _protocol } = client as unknown as {
+        _sock: { cork: () => void; uncork: () => void };
+        _protocol: { disconnect: (reason: number) => void };
+      };
+      _sock.cork();
+      context.accept();
+      _protocol.disconnect(SSH_DISCONNECT_TOO_MANY_CONNECTIONS);
+      _sock.uncork();
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  return { port, knownHosts: `[127.0.0.1]:${port} ${pair.public}\n`, close: () => server.close() };
+}
+
+/** RFC 4253, section 11.1. */
+const SSH_DISCONNECT_TOO_MANY_CONNECTIONS = 12;
 
 async function startPasswordServer(method: 'password' | 'keyboard-interactive') {
   const hostKey = ssh2.utils.generateKeyPairSync('ed25519').private;

@@ -32,12 +32,22 @@ const HOST_KEY_ALGORITHMS: readonly ServerHostKeyAlgorithm[] = [
   'rsa-sha2-256',
 ];
 
-/** A client that has logged in; throws an SshError that says which step failed. */
-export async function connectOnce(target: SshTarget, options: ConnectOptions): Promise<Client> {
+/**
+ * A client that has logged in. A host may end the connection in the very packet that lets us in, so what ends it is listened
+ * for from the login on, and remembered until somebody asks.
+ */
+export interface LoggedIn {
+  readonly client: Client;
+  /** What ended the connection so far; null: nothing did. `cause`: the host or ssh2 said why. */
+  ending: () => { readonly cause: Error | undefined } | null;
+}
+
+/** Throws an SshError that says which step failed. */
+export async function connectOnce(target: SshTarget, options: ConnectOptions): Promise<LoggedIn> {
   const paths = target.knownHostsPath === undefined ? options.knownHostsPaths : [target.knownHostsPath];
   const knownHosts = await readKnownHosts(paths);
   if (options.signal?.aborted === true) throw abortedBeforeConnect(target);
-  return await new Promise<Client>((resolve, reject) => {
+  return await new Promise<LoggedIn>((resolve, reject) => {
     new Attempt({ target, options, knownHosts, resolve, reject }).start();
   });
 }
@@ -46,7 +56,7 @@ interface AttemptParts {
   target: SshTarget;
   options: ConnectOptions;
   knownHosts: readonly KnownHostLine[];
-  resolve: (client: Client) => void;
+  resolve: (loggedIn: LoggedIn) => void;
   reject: (error: SshError) => void;
 }
 
@@ -127,11 +137,16 @@ class Attempt {
   }
 
   #succeed(): void {
-    if (this.#settle()) this.#parts.resolve(this.#client);
+    if (!this.#settle()) return;
+    const client = this.#client;
+    // In one go: an 'error' that finds no listener ends the process.
+    client.removeAllListeners();
+    this.#parts.resolve({ client, ending: rememberEnding(client) });
   }
 
   #fail(error: SshError): void {
     if (!this.#settle()) return;
+    this.#client.removeAllListeners();
     // What ssh2 still says about a connection that was given up is nobody's concern, but an 'error' needs a listener.
     this.#client.on('error', () => {});
     this.#client.destroy();
@@ -143,7 +158,6 @@ class Attempt {
     this.#settled = true;
     clearTimeout(this.#timer);
     this.#parts.options.signal?.removeEventListener('abort', this.#onAbort);
-    this.#client.removeAllListeners();
     return true;
   }
 
@@ -215,6 +229,13 @@ class Attempt {
         : 'Do not log in there: give the host a new key first.',
     });
   }
+}
+
+function rememberEnding(client: Client): LoggedIn['ending'] {
+  let ending: { cause: Error | undefined } | null = null;
+  client.on('error', (error) => (ending = { cause: error }));
+  client.on('close', () => (ending ??= { cause: undefined }));
+  return () => ending;
 }
 
 function reachError(host: string, cause: Error & { code?: string }): SshError {

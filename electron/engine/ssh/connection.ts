@@ -17,7 +17,7 @@ import {
   startCommand,
 } from './command-run.ts';
 import { ConcurrencyLimit } from './concurrency-limit.ts';
-import { connectOnce } from './connect.ts';
+import { connectOnce, type LoggedIn } from './connect.ts';
 import type { ShellCommand } from './shell-command.ts';
 import { needsOperator, SshError } from './ssh-error.ts';
 import { type SshTarget, targetLabel } from './target.ts';
@@ -217,14 +217,13 @@ export class HostConnection {
     let release: (() => void) | null = null;
     try {
       release = await this.#orGiveUp(this.#connects.enter(signal), signal);
-      const client = await connectOnce(this.#target, {
+      const loggedIn = await connectOnce(this.#target, {
         knownHostsPaths: this.#options.knownHostsPaths,
         connectTimeoutMs: this.#options.connectTimeoutMs ?? 10_000,
         keepaliveIntervalMs: this.#options.keepaliveIntervalMs ?? 5_000,
         signal,
       });
-      this.#adopt(client);
-      return client;
+      return this.#adopt(loggedIn);
     } catch (error) {
       if (error instanceof SshError && !signal.aborted) this.#becomeLost(error);
       throw error;
@@ -233,19 +232,27 @@ export class HostConnection {
     }
   }
 
-  #adopt(client: Client): void {
-    let cause: Error | undefined;
-    client.on('error', (error) => (cause = error));
+  /** Throws SshError `connectionLost` when the host ended the connection together with the login. */
+  #adopt({ client, ending }: LoggedIn): Client {
+    const lost = (): SshError => {
+      const cause = ending()?.cause;
+      return this.#lostError(cause?.message ?? 'the host closed the connection', cause);
+    };
+    if (ending() !== null) {
+      client.destroy();
+      throw lost();
+    }
     client.on('close', () => {
       if (this.#client !== client) return;
       this.#client = null;
-      const error = this.#lostError(cause?.message ?? 'the host closed the connection', cause);
+      const error = lost();
       this.#losses.set(client, error);
       this.#becomeLost(error);
     });
     this.#client = client;
     this.#failures = 0;
     this.#setState({ kind: 'connected', sinceUnixMs: Date.now() });
+    return client;
   }
 
   #becomeLost(error: SshError): void {
