@@ -29,6 +29,8 @@ interface Pending {
   /** Times that it may have reached a leader. */
   attempts: number;
   retryAtMs: number;
+  /** Why it could not even be sent on its way the last time: told to the client if it never can. */
+  obstacle: 'busy' | 'noLeader';
 }
 
 interface Parts {
@@ -58,7 +60,8 @@ export class ClientRequests {
       return;
     }
     const digest = digestOf(value);
-    const pending: Pending = { request, value, digest, bornAtMs: out.nowMs, attempts: 0, retryAtMs: 0 };
+    const bornAtMs = out.nowMs;
+    const pending: Pending = { request, value, digest, bornAtMs, attempts: 0, retryAtMs: 0, obstacle: 'noLeader' };
     this.#bySequence.set(request.sequence, pending);
     const sameDigest = this.#byDigest.get(digest);
     if (sameDigest === undefined) this.#byDigest.set(digest, [pending]);
@@ -96,7 +99,7 @@ export class ClientRequests {
       if (out.nowMs >= pending.retryAtMs) this.#dispatch(pending);
       if (pending.attempts > 0 || pending.bornAtMs > giveBackBeforeMs) continue;
       this.#remove(pending);
-      out.emit({ kind: 'refuse', request: pending.request, reason: 'noLeader' });
+      out.emit({ kind: 'refuse', request: pending.request, reason: pending.obstacle });
     }
   }
 
@@ -129,6 +132,7 @@ export class ClientRequests {
     const { request, value, digest } = pending;
     pending.retryAtMs = out.nowMs + options.heartbeatMs;
     const outcome = route.propose(value, digest);
+    pending.obstacle = outcome === 'busy' ? 'busy' : 'noLeader';
     if (outcome === 'busy') return;
     if (outcome === 'notLeader') {
       const next = route.next();
