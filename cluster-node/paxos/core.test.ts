@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { digestOf } from '../contract/digest.ts';
 import type { PeerMessage } from '../contract/peer.ts';
 import { PaxosCore } from './core.ts';
-import type { CoreOptions, Effect, Input } from './interface.ts';
+import type { CoreOptions, Effect, Input, RecoveredState } from './interface.ts';
 
 const OPTIONS: CoreOptions = {
   self: 1,
@@ -193,6 +193,20 @@ describe('an acceptor, by the sentences of Paxos Made Simple', () => {
     );
   });
 
+  it('counts decided slots as accepted only for the leader whose ballot it has promised', () => {
+    const core = new PaxosCore(OPTIONS, null);
+    const accept: PeerMessage = { kind: 'accept', ballot: 1026, entries: [ENTRY], decidedUpTo: 0 };
+    const followed = core.step({ kind: 'message', from: 2, message: accept }, 0);
+    expect(sends(followed).map(({ message }) => message.kind)).toContain('accepted');
+    core.step({ kind: 'message', from: 3, message: { kind: 'prepare', ballot: 2051, fromSlot: 1 } }, 1);
+    // Under the higher ballot other values were chosen, which the leader of 1026 must not take for its own.
+    const entries = [1, 2].map((slot) => ({ ...ENTRY, slot, ballot: 2051 }));
+    const caughtUp: PeerMessage = { kind: 'catchUpEntries', fromSlot: 1, entries, decidedUpTo: 2 };
+    const effects = core.step({ kind: 'message', from: 3, message: caughtUp }, 2);
+    expect(core.status(2).decidedUpTo).toBe(2);
+    expect(sends(effects).filter(({ message }) => message.kind === 'accepted')).toEqual([]);
+  });
+
   it('says "accepted" only after the record is durable, and drops a value that does not match its digest', () => {
     const core = new PaxosCore(OPTIONS, null);
     const broken = { ...ENTRY, slot: 2, digest: 1 };
@@ -210,8 +224,8 @@ describe('an acceptor, by the sentences of Paxos Made Simple', () => {
 
 describe('a proposer, by the sentences of Paxos Made Simple', () => {
   /** A core that has just sent prepares under the returned ballot, with its own promise durable. */
-  function candidate(): { core: PaxosCore; ballot: number } {
-    const core = new PaxosCore(OPTIONS, null);
+  function candidate(recovered: RecoveredState | null = null): { core: PaxosCore; ballot: number } {
+    const core = new PaxosCore(OPTIONS, recovered);
     core.step({ kind: 'tick' }, 0);
     hear(core, 1);
     for (let nowMs = 2; nowMs < 500; nowMs += 10) {
@@ -266,6 +280,34 @@ describe('a proposer, by the sentences of Paxos Made Simple', () => {
     expect(values).toEqual(['higher', '', 'x']);
   });
 
+  it('counts itself among the responses: its own value binds when its ballot is the higher one, and only then', () => {
+    const value = Buffer.from('own');
+    const own = { slot: 1, ballot: 2051, value, digest: digestOf(value) };
+    for (const [reportedBallot, wins] of [
+      [1026, 'own'],
+      [3074, 'x'],
+    ] as const) {
+      const { core, ballot } = candidate({ promised: 3074, decidedUpTo: 0, accepted: [own] });
+      const reported = { ...ENTRY, ballot: reportedBallot };
+      const effects = core.step({ kind: 'message', from: 2, message: promise(ballot, [reported]) }, 500);
+      const accept = sends(effects).find(({ message }) => message.kind === 'accept' && message.entries.length > 0);
+      const entries = accept?.message.kind === 'accept' ? accept.message.entries : [];
+      expect(entries.map(({ value: bytes }) => Buffer.from(bytes).toString())).toEqual([wins]);
+    }
+  });
+
+  it('answers a read on replies to its own ballot only: another may come from before this life', () => {
+    const { core, ballot } = candidate();
+    core.step({ kind: 'message', from: 2, message: promise(ballot, []) }, 500);
+    const read = core.step({ kind: 'read', request: { origin: 1, boot: 1, sequence: 1 } }, 501);
+    const round = sends(read).find(({ message }) => message.kind === 'heartbeat')?.message;
+    const sequence = round?.kind === 'heartbeat' ? round.sequence : 0;
+    const reply = (promised: number): PeerMessage => ({ kind: 'heartbeatReply', sequence, promised, decidedUpTo: 0 });
+    const ready = expect.objectContaining({ kind: 'readReady' });
+    expect(core.step({ kind: 'message', from: 2, message: reply(ballot - 1024) }, 502)).not.toContainEqual(ready);
+    expect(core.step({ kind: 'message', from: 2, message: reply(ballot) }, 503)).toContainEqual(ready);
+  });
+
   it('does not count a promise of which a page is missing', () => {
     const { core, ballot } = candidate();
     const message: PeerMessage = {
@@ -295,6 +337,25 @@ describe('a proposer, by the sentences of Paxos Made Simple', () => {
       if (started?.record.kind === 'promised') next = started.record.ballot;
     }
     expect(next).toBeGreaterThan(promised);
+  });
+});
+
+describe('client requests', () => {
+  it('are given back as busy, not as leaderless, when the leader here had no room for them', () => {
+    const core = new PaxosCore({ ...OPTIONS, members: [1], maxUndecidedSlots: 1 }, null);
+    // Its disk never finishes, so nothing is decided and the second request finds no room.
+    let nowMs = 0;
+    for (; core.status(nowMs).role !== 'leader'; nowMs += 10)
+      for (const effect of core.step({ kind: 'tick' }, nowMs))
+        if (effect.kind === 'persist') core.step({ kind: 'durable', upTo: effect.sequence }, nowMs);
+    core.step({ kind: 'propose', request: { origin: 1, boot: 1, sequence: 1 }, value: Buffer.from('first') }, nowMs);
+    core.step({ kind: 'abandon', request: { origin: 1, boot: 1, sequence: 1 } }, nowMs);
+    const request = { origin: 1, boot: 1, sequence: 2 };
+    core.step({ kind: 'propose', request, value: Buffer.from('second') }, nowMs);
+    const refusals: Effect[] = [];
+    for (const endMs = nowMs + 5 * OPTIONS.electionTimeoutMs; nowMs < endMs; nowMs += 10)
+      refusals.push(...core.step({ kind: 'tick' }, nowMs).filter((effect) => effect.kind === 'refuse'));
+    expect(refusals).toEqual([{ kind: 'refuse', request, reason: 'busy' }]);
   });
 });
 

@@ -55,6 +55,7 @@ export class ReadConfirmation {
     const confirmed = quorums.phase2UpTo((member) => {
       if (member === self) return peers.sequence;
       const peer = peers.get(member);
+      // Under this very ballot: a reply to an earlier life of this node may bear a like sequence, but not a ballot that is new.
       return peer?.repliedUnder === ballot ? peer.repliedSequence : 0;
     });
     let count = 0;

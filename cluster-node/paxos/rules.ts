@@ -1,7 +1,12 @@
 /**
- * The decisions on which the safety of Paxos rests, pure and in one place, so that they can be read beside the paper
- * (Lamport, "Paxos Made Simple", section 2.2) and broken one at a time by the simulator's negative controls. Everything
- * else in this folder is about progress: if it is wrong, the cluster is slow, not inconsistent.
+ * The rules of the paper (Lamport, "Paxos Made Simple", section 2.2), pure and in one place, so that they can be read beside
+ * it and broken one at a time by the simulator's negative controls.
+ *
+ * They are not all that safety rests on. What a log of many slots adds is where it happens: outbox.ts (`sendDurable`: no vow
+ * before its record is durable), acceptor.ts (`acknowledge`, `settle`: what one number counts as accepted; `keepChosen`),
+ * candidacy.ts (a report is complete only without a missing page; own acceptances count; decided slots are learned first),
+ * leadership.ts (one value per slot and ballot), learner.ts (a notice proves only what was accepted under its own ballot) and
+ * reads.ts (`confirm`). Elections, batching, resending and routing are about progress alone.
  */
 import type { Ballot, MemberSlot } from '../contract/ballot.ts';
 import type { Entry } from '../contract/peer.ts';
