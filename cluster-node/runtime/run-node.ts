@@ -30,22 +30,25 @@ export async function runNode(configPath: string): Promise<number> {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve(signal));
   });
   process.on('SIGHUP', () => undefined);
-  try {
-    nodeLogger.info({ version: VERSION, pid: process.pid, cluster: config.clusterName }, 'starting');
-    const node = await startNode(loaded, {
-      logger: nodeLogger,
-      onDiskFailed: (error) =>
-        end(nodeExitCodes.diskFailed, error, `writing the log in ${loaded.dataDir} failed; what is on disk is unknown`),
-    });
-    const signal = await stopAsked;
-    nodeLogger.info({ signal }, 'stopping');
-    await node.stop();
-    nodeLogger.info('stopped');
-    return nodeExitCodes.stopped;
-  } catch (error) {
+  nodeLogger.info({ version: VERSION, pid: process.pid, cluster: config.clusterName }, 'starting');
+  const surroundings = {
+    logger: nodeLogger,
+    onDiskFailed: (error: unknown) =>
+      end(nodeExitCodes.diskFailed, error, `writing the log in ${loaded.dataDir} failed; what is on disk is unknown`),
+  };
+  const node = await startNode(loaded, surroundings).catch((error: unknown) => {
     const hint = isNoSpace(error) ? `; free some space for ${loaded.dataDir} and start the node again` : '';
     return end(exitCodeOf(error), error, `the node cannot start: ${(error as Error).message}${hint}`);
+  });
+  const signal = await stopAsked;
+  nodeLogger.info({ signal }, 'stopping');
+  try {
+    await node.stop();
+  } catch (error) {
+    return end(nodeExitCodes.crashed, error, `the node did not stop cleanly: ${(error as Error).message}`);
   }
+  nodeLogger.info('stopped');
+  return nodeExitCodes.stopped;
 }
 
 function exitCodeOf(error: unknown): NodeExitCode {
