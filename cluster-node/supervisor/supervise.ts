@@ -61,9 +61,12 @@ async function serveUntilStopped(nodeDir: string, socketPath: string, keeper: No
   const stopped = Promise.withResolvers<void>();
   const stop = async () => {
     await keeper.stop();
-    stopped.resolve();
+    // After the answer is written: closing comes next.
+    setImmediate(stopped.resolve);
     return {};
   };
+  // Before anyone can ask for anything: a `stop` must find the node that is there, a `restart` must not start a second one.
+  const leftRunning = await findNode(nodeDir);
   // The lock is held: a socket file that is here is a dead supervisor's.
   rmSync(socketPath, { force: true });
   const control = await serveControl(socketPath, {
@@ -72,7 +75,7 @@ async function serveUntilStopped(nodeDir: string, socketPath: string, keeper: No
     kill: () => ({ killedPid: keeper.kill() }),
     stop,
   });
-  const leftRunning = await findNode(nodeDir);
+  // In the same turn as it listens: no call comes in between.
   if (leftRunning) keeper.adopt(leftRunning);
   else keeper.start();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop());

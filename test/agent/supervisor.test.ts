@@ -1,11 +1,14 @@
 /** Agent and supervisor as real processes; the node is the stand-in of test/fixtures, which has only the admin socket. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { nodeLayout } from '../../cluster-node/contract/host-layout.ts';
+import { askSupervisor } from '../../cluster-node/supervisor/control.ts';
 import { isAlive } from '../../cluster-node/supervisor/process-identity.ts';
 import { until } from '../fixtures/until.ts';
-import { type AgentClient, HostHome } from './host-home.ts';
+import { type AgentClient, HostHome, standInRelease } from './host-home.ts';
 
 const nodeId = 'n-test0001';
 let home: HostHome;
@@ -131,6 +134,24 @@ it('finds a node by its command line when the note of its pid is missing', async
   writeFileSync(join(home.nodeDir(nodeId), nodeLayout.nodePid), 'torn');
   expect(await agent.call('start', { nodeId })).toMatchObject({ state: 'running', pid });
   expect(home.processes('run')).toEqual([pid]);
+});
+
+it('answers nothing before it knows which node runs: a stop at its first moment ends that node', async () => {
+  const { pid } = await agent.call('start', { nodeId });
+  process.kill(home.recorded(nodeId, 'supervisor').pid, 'SIGKILL');
+  // Without the note of its pid the node is found by a search, which takes a while.
+  writeFileSync(join(home.nodeDir(nodeId), nodeLayout.nodePid), 'torn');
+  const supervisor = spawn(process.execPath, [standInRelease, 'supervise', '--node-dir', home.nodeDir(nodeId)]);
+  const socketPath = join(home.nodeDir(nodeId), nodeLayout.supervisorSocket);
+  await until('a supervisor that stops', () =>
+    askSupervisor(socketPath, 'stop', 10_000).then(
+      () => true,
+      () => false,
+    ),
+  );
+  await once(supervisor, 'exit');
+  expect(home.processes('run')).not.toContain(pid);
+  expect(home.processes()).toEqual([]);
 });
 
 it('stops a node that has lost its supervisor', async () => {
