@@ -98,6 +98,31 @@ test('what is delivered is executed in order and reported in the same turn', asy
   expect(inputs).toEqual([{ kind: 'tick' }, { kind: 'applied', upTo: 2 }]);
 });
 
+test('of repeated prepares and promises one a member and page is held, of the highest ballot', async () => {
+  const vow = (ballot: number, page: number): Effect => ({
+    kind: 'send',
+    to: 2,
+    message: { kind: 'promise', ballot, fromSlot: 1, page, last: page === 1, entries: [], decidedUpTo: 0 },
+    afterDurable: 1,
+  });
+  const ask = (to: number, ballot: number): Effect => ({
+    kind: 'send',
+    to,
+    message: { kind: 'prepare', ballot, fromSlot: 1 },
+    afterDurable: 1,
+  });
+  const left: string[] = [];
+  const send = (to: number, message: PeerMessage) =>
+    left.push(`${message.kind} ${'ballot' in message ? message.ballot : ''} to ${to}`);
+  const repeated = Array.from({ length: 1000 }, () => [vow(1025, 0), vow(1025, 1), ask(2, 3), ask(3, 3)]).flat();
+  const { loop } = scripted([[persist(1), ...repeated, vow(2049, 0), vow(1025, 0)]], { send });
+  loop.submit({ kind: 'tick' });
+  await turn();
+  loop.submit({ kind: 'durable', upTo: 1 });
+  await turn();
+  expect(left.sort()).toEqual(['prepare 3 to 2', 'prepare 3 to 3', 'promise 1025 to 2', 'promise 2049 to 2']);
+});
+
 test('an unreadable log answers a peer with nothing and is told', async () => {
   const log = {
     append: () => undefined,

@@ -113,9 +113,8 @@ export class CoreLoop {
     switch (effect.kind) {
       case 'send':
         if (effect.afterDurable <= this.#durableUpTo) return this.#around.send(effect.to, effect.message);
-        this.#held.push(effect);
         this.#mustFlush = true;
-        return;
+        return this.#hold(effect);
       case 'persist':
         this.#records.push({ sequence: effect.sequence, record: effect.record });
         if (effect.record.kind !== 'decided') this.#mustFlush = true;
@@ -137,6 +136,22 @@ export class CoreLoop {
       throw new Error(`the value of slot ${slot} does not match its digest; memory is damaged`);
     const applied = this.#around.apply(slot, value);
     if (applied) this.#around.onApplied(applied);
+  }
+
+  /**
+   * Prepares come again while nobody answers them, and with a full disk that may be for hours: of what asks or answers them
+   * one a member, kind and page is held, of the highest ballot. Losing a message is always safe, and the one held is the
+   * first to leave. All else that is held belongs to records, which are bounded.
+   */
+  #hold(held: HeldMessage): void {
+    const { to, message } = held;
+    if (message.kind === 'prepare' || message.kind === 'promise') {
+      const at = this.#held.findIndex((other) => other.to === to && isSameQuestion(other.message, message));
+      const earlier = this.#held[at]?.message;
+      if (earlier?.kind === message.kind && earlier.ballot >= message.ballot) return;
+      if (at >= 0) this.#held.splice(at, 1);
+    }
+    this.#held.push(held);
   }
 
   #release(durableUpTo: number): void {
@@ -174,4 +189,9 @@ export class CoreLoop {
       },
     );
   }
+}
+
+function isSameQuestion(held: PeerMessage, next: PeerMessage): boolean {
+  if (held.kind === 'promise' && next.kind === 'promise') return held.page === next.page;
+  return held.kind === 'prepare' && next.kind === 'prepare';
 }
