@@ -22,6 +22,7 @@ import type { CoreEvent } from './paxos/interface.ts';
 import { CoreLoop } from './runtime/core-loop.ts';
 import { EventRing } from './runtime/event-ring.ts';
 import { nodeEventOf } from './runtime/event-text.ts';
+import { flawOf } from './runtime/forwarded.ts';
 import { bestSuccessor, Handover } from './runtime/handover.ts';
 import { explainListen } from './runtime/listen.ts';
 import type { LoadedConfig } from './runtime/load-config.ts';
@@ -238,6 +239,11 @@ export class SynodNode implements NodePort {
   /** Messages that make this node write are lost while its disk is far behind; their senders send again. */
   #onMessage(from: MemberSlot, message: PeerMessage): void {
     const { kind } = message;
+    const flaw = kind === 'forward' ? flawOf(message) : null;
+    if (flaw !== null) {
+      this.#record({ kind: 'alarm', text: `dropped a request forwarded by ${this.#nameOf(from)}: ${flaw}` });
+      return;
+    }
     const makesRecords = kind === 'accept' || kind === 'catchUpEntries' || kind === 'promise' || kind === 'forward';
     if (!makesRecords || !this.#isBacklogged()) this.#loop.submit({ kind: 'message', from, message });
   }
