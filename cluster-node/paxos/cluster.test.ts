@@ -1,0 +1,198 @@
+import { describe, expect, it } from 'vitest';
+import { PaxosCore } from './core.ts';
+import type { CoreOptions, Effect, Input } from './interface.ts';
+
+const OPTIONS: CoreOptions = {
+  self: 1,
+  members: [1, 2, 3],
+  heartbeatMs: 50,
+  electionTimeoutMs: 500,
+  seed: 7,
+  maxUndecidedSlots: 100,
+  maxBatchBytes: 1024,
+};
+
+/** A few cores with an instant network and an instant disk: enough for what one step leads to. */
+class InstantCluster {
+  nowMs = 0;
+  readonly effects: { member: number; effect: Effect }[] = [];
+  readonly cores = new Map<number, PaxosCore>();
+  /** Links that lose everything, as "from-to". */
+  readonly cut = new Set<string>();
+  #queue: { member: number; input: Input }[] = [];
+
+  constructor(members: readonly number[]) {
+    for (const self of members) this.cores.set(self, new PaxosCore({ ...OPTIONS, self, members }, null));
+  }
+
+  core(member: number): PaxosCore {
+    return this.cores.get(member) as PaxosCore;
+  }
+
+  give(member: number, input: Input): void {
+    this.#queue.push({ member, input });
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) this.#step(next);
+  }
+
+  run(ms: number): void {
+    for (const end = this.nowMs + ms; this.nowMs < end; this.nowMs += 10)
+      for (const member of this.cores.keys()) this.give(member, { kind: 'tick' });
+  }
+
+  cutBoth(a: number, b: number): void {
+    this.cut.add(`${a}-${b}`);
+    this.cut.add(`${b}-${a}`);
+  }
+
+  leaders(): number[] {
+    return [...this.cores].filter(([, core]) => core.status(this.nowMs).role === 'leader').map(([member]) => member);
+  }
+
+  delivered(member: number): string[] {
+    const texts: string[] = [];
+    for (const { member: at, effect } of this.effects)
+      if (at === member && effect.kind === 'deliver' && effect.entry.value.length > 0)
+        texts.push(Buffer.from(effect.entry.value).toString());
+    return texts;
+  }
+
+  propose(member: number, text: string, sequence: number): void {
+    const request = { origin: member, boot: 1, sequence };
+    this.give(member, { kind: 'propose', request, value: Buffer.from(text) });
+  }
+
+  #step({ member, input }: { member: number; input: Input }): void {
+    for (const effect of this.core(member).step(input, this.nowMs)) {
+      this.effects.push({ member, effect });
+      if (effect.kind === 'persist') this.#queue.push({ member, input: { kind: 'durable', upTo: effect.sequence } });
+      if (effect.kind === 'deliver') this.#queue.push({ member, input: { kind: 'applied', upTo: effect.entry.slot } });
+      if (effect.kind === 'send' && !this.cut.has(`${member}-${effect.to}`))
+        this.#queue.push({ member: effect.to, input: { kind: 'message', from: member, message: effect.message } });
+    }
+  }
+}
+
+describe('the core in a cluster', () => {
+  it('elects one leader, decides what any member takes in, and delivers it in one order everywhere', () => {
+    const cluster = new InstantCluster([1, 2, 3]);
+    cluster.run(500);
+    expect(cluster.leaders()).toHaveLength(1);
+    for (let i = 1; i <= 30; i++) cluster.propose((i % 3) + 1, `v${i}`, i);
+    expect(cluster.delivered(1)).toHaveLength(30);
+    expect(cluster.delivered(2)).toEqual(cluster.delivered(1));
+    expect(cluster.delivered(3)).toEqual(cluster.delivered(1));
+  });
+
+  it.each([1, 5, 7])('works with %i members', (count) => {
+    const cluster = new InstantCluster(Array.from({ length: count }, (_, at) => at + 1));
+    cluster.run(500);
+    cluster.propose(1, 'v', 1);
+    cluster.give(1, { kind: 'read', request: { origin: 1, boot: 1, sequence: 2 } });
+    for (const member of cluster.cores.keys()) expect(cluster.delivered(member)).toEqual(['v']);
+    expect(cluster.effects.map(({ effect }) => effect)).toContainEqual(
+      expect.objectContaining({ kind: 'readReady', readSlot: 1 }),
+    );
+  });
+
+  it('hands leadership to the target at once', () => {
+    const cluster = new InstantCluster([1, 2, 3]);
+    cluster.run(500);
+    const [leader] = cluster.leaders();
+    const target = ((leader as number) % 3) + 1;
+    cluster.give(leader as number, { kind: 'transfer', target });
+    expect(cluster.leaders()).toEqual([target]);
+    cluster.propose(leader as number, 'after', 1);
+    expect(cluster.delivered(target)).toEqual(['after']);
+  });
+});
+
+describe('partial partitions (Ng et al., OmniPaxos, section 2)', () => {
+  const FOUR_TIMEOUTS_MS = 4 * OPTIONS.electionTimeoutMs;
+
+  function ledBy(members: readonly number[]): { cluster: InstantCluster; leader: number; others: number[] } {
+    const cluster = new InstantCluster(members);
+    cluster.run(1000);
+    const leader = cluster.leaders()[0] as number;
+    return { cluster, leader, others: members.filter((member) => member !== leader) };
+  }
+
+  it('quorum-loss: every member reaches only one hub, which then leads', () => {
+    const { cluster, others } = ledBy([1, 2, 3, 4, 5]);
+    const hub = others[0] as number;
+    for (let a = 1; a <= 5; a++) for (let b = 1; b < a; b++) if (a !== hub && b !== hub) cluster.cutBoth(a, b);
+    cluster.run(FOUR_TIMEOUTS_MS);
+    expect(cluster.leaders()).toEqual([hub]);
+    cluster.propose(hub, 'v', 1);
+    expect(cluster.delivered(hub)).toEqual(['v']);
+  });
+
+  it('constrained election: the only quorum-connected member lacks the newest entries and still leads', () => {
+    const { cluster, leader, others } = ledBy([1, 2, 3, 4, 5]);
+    const hub = others[0] as number;
+    cluster.cutBoth(leader, hub);
+    cluster.propose(leader, 'newest', 1);
+    expect(cluster.delivered(hub)).toEqual([]);
+    for (let a = 1; a <= 5; a++) for (let b = 1; b < a; b++) if (a !== hub && b !== hub) cluster.cutBoth(a, b);
+    cluster.run(FOUR_TIMEOUTS_MS);
+    expect(cluster.leaders()).toEqual([hub]);
+    expect(cluster.delivered(hub)).toEqual(['newest']);
+  });
+
+  it('chained: a member that lost only its link to the leader neither deposes it nor is left out', () => {
+    const { cluster, leader, others } = ledBy([1, 2, 3]);
+    const ballot = cluster.core(leader).status(cluster.nowMs).leaderBallot;
+    cluster.cutBoth(leader, others[0] as number);
+    cluster.run(FOUR_TIMEOUTS_MS);
+    expect(cluster.leaders()).toEqual([leader]);
+    expect(cluster.core(leader).status(cluster.nowMs).leaderBallot).toBe(ballot);
+    cluster.propose(others[0] as number, 'relayed', 1);
+    cluster.run(200);
+    for (const member of [1, 2, 3]) expect(cluster.delivered(member)).toEqual(['relayed']);
+  });
+});
+
+describe('a change of leader', () => {
+  it('is over within six heartbeats when the connections to a dead leader break', () => {
+    const cluster = new InstantCluster([1, 2, 3]);
+    cluster.run(1000);
+    const dead = cluster.leaders()[0] as number;
+    const survivors = [1, 2, 3].filter((member) => member !== dead);
+    for (const member of survivors) cluster.cutBoth(member, dead);
+    for (const member of survivors) cluster.give(member, { kind: 'link', member: dead, up: false });
+    cluster.run(6 * OPTIONS.heartbeatMs);
+    expect(cluster.leaders().filter((member) => member !== dead)).toHaveLength(1);
+  });
+
+  it('keeps what clients asked for meanwhile', () => {
+    const cluster = new InstantCluster([1, 2, 3]);
+    cluster.run(1000);
+    const dead = cluster.leaders()[0] as number;
+    const [origin, other] = [1, 2, 3].filter((member) => member !== dead) as [number, number];
+    cluster.cutBoth(origin, dead);
+    cluster.cutBoth(other, dead);
+    cluster.propose(origin, 'asked while nobody led', 1);
+    cluster.run(4 * OPTIONS.electionTimeoutMs);
+    expect(cluster.delivered(other)).toEqual(['asked while nobody led']);
+    expect(cluster.delivered(dead)).toEqual([]);
+    cluster.cut.clear();
+    cluster.run(500);
+    expect(cluster.delivered(dead)).toEqual(['asked while nobody led']);
+  });
+
+  it('gives a transfer up after an election timeout when the target hears nothing of it', () => {
+    const cluster = new InstantCluster([1, 2, 3]);
+    cluster.run(1000);
+    const leader = cluster.leaders()[0] as number;
+    const target = (leader % 3) + 1;
+    cluster.cut.add(`${leader}-${target}`);
+    cluster.propose(leader, 'before', 1);
+    cluster.give(leader, { kind: 'transfer', target });
+    cluster.propose(leader, 'queued', 2);
+    expect(cluster.delivered(leader)).toEqual(['before']);
+    cluster.run(OPTIONS.electionTimeoutMs + 100);
+    expect(cluster.leaders()).toEqual([leader]);
+    expect(cluster.delivered(leader)).toEqual(['before', 'queued']);
+    const failed = { kind: 'transferFailed', target, reason: 'the target did not take over in time' };
+    expect(cluster.effects).toContainEqual({ member: leader, effect: { kind: 'event', event: failed } });
+  });
+});
