@@ -21,13 +21,16 @@ test('a forwarded request comes in only if every node can apply it', () => {
 });
 
 test('whatever bit of a value is damaged, all nodes agree: refused at the door, or applied alike', () => {
-  for (let bit = 0; bit < sound.length * 8; bit++) {
-    const damaged = Uint8Array.from(sound, (byte, at) => (at === bit >> 3 ? byte ^ (1 << (bit & 7)) : byte));
-    const apply = () => {
-      const machine = new KeyValueMachine();
-      machine.apply(1, damaged);
-      return machine.stateHash();
-    };
-    if (flawOf(forward(damaged)) === null) expect(apply()).toBe(apply());
-  }
+  const damagedValues = Array.from({ length: sound.length * 8 }, (_, bit) =>
+    Uint8Array.from(sound, (byte, at) => (at === bit >> 3 ? byte ^ (1 << (bit & 7)) : byte)),
+  );
+  const admitted = damagedValues.filter((value) => flawOf(forward(value)) === null);
+  expect(admitted.length).toBeGreaterThan(0);
+  for (const value of admitted) expect(hashAfter(value)).toBe(hashAfter(value));
 });
+
+function hashAfter(value: Uint8Array): string {
+  const machine = new KeyValueMachine();
+  machine.apply(1, value);
+  return machine.stateHash();
+}
