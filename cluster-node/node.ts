@@ -52,11 +52,12 @@ export interface NodeSurroundings {
 
 /** Starts a node. Throws ListenError, the errors of storage/errors.ts, or the system's; then nothing is left open. */
 export async function startNode(loaded: LoadedConfig, surroundings: NodeSurroundings): Promise<SynodNode> {
-  const { config, self, dataDir } = loaded;
+  const { config, self, dataDir, birthPath } = loaded;
   let node: SynodNode | null = null;
   const meters = new NodeMeters();
   const storage = await openStorage({
     dataDir,
+    birthPath,
     identity: { clusterId: config.clusterId, nodeId: config.nodeId, memberSlot: self.memberSlot },
     events: {
       onDurable: (upTo, tookMs) => node?.onDurable(upTo, tookMs),

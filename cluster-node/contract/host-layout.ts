@@ -3,7 +3,7 @@
  *
  *   ~/.synod/runtime/<version>/node                    the Node runtime, verified by digest
  *   ~/.synod/releases/<version>/synod-node.cjs         the bundled node, agent and supervisor in one file
- *   ~/.synod/nodes/<nodeId>/config.json  tls/  data/  log/node.log  run/{admin.sock,supervisor.sock}
+ *   ~/.synod/nodes/<nodeId>/config.json  born.json  tls/  data/  log/node.log  run/{admin.sock,supervisor.sock}
  */
 export const HOST_ROOT = '.synod';
 
@@ -20,6 +20,8 @@ export const nodeLayout = {
   config: 'config.json',
   /** Which runtime and release the supervisor starts: {"runtime": path, "release": path}, absolute. */
   launch: 'launch.json',
+  /** Written by the node at its first start: an empty data folder is lost data from then on. */
+  birth: 'born.json',
   tlsDir: 'tls',
   dataDir: 'data',
   logFile: 'log/node.log',

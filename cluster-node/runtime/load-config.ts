@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { type MemberAddress, type NodeConfig, nodeConfigSchema } from '../contract/node-config.ts';
+import { nodeLayout } from '../contract/host-layout.ts';
 import type { PeerTls } from '../peer/identity.ts';
 
 /** Linux takes 108 bytes with the closing zero; other systems fewer. */
@@ -18,6 +19,8 @@ export interface LoadedConfig {
   readonly peers: readonly MemberAddress[];
   /** Absolute. */
   readonly dataDir: string;
+  /** The note beside the configuration that this node has run. */
+  readonly birthPath: string;
   readonly adminSocket: string;
   readonly peerTls: PeerTls;
   /** null: clients speak plain HTTP/2. */
@@ -41,6 +44,7 @@ export function loadConfig(path: string): LoadedConfig {
     self,
     peers: config.members.filter((member) => member !== self),
     dataDir: at(config.dataDir),
+    birthPath: at(nodeLayout.birth),
     adminSocket,
     peerTls: {
       ca: read('tls.ca', ca),

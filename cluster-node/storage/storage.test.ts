@@ -1,5 +1,15 @@
 import { execFileSync } from 'node:child_process';
-import { constants, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  constants,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
@@ -27,6 +37,7 @@ async function open(dataDir = join(root, 'data')) {
   let sequence = 0;
   const storage = await openStorage({
     dataDir,
+    birthPath: `${dataDir}-born.json`,
     identity,
     events: {
       onDurable: (upTo) => {
@@ -68,6 +79,30 @@ async function readAll(storage: Storage, maxBytes: number): Promise<Entry[]> {
     entries.push(...page);
   }
 }
+
+test('a node that has run takes no emptied or other data folder for a first start', async () => {
+  const first = await open();
+  await first.write({ kind: 'promised', ballot: 1025 });
+  await first.storage.close();
+  const dataDir = join(root, 'data');
+  renameSync(dataDir, join(root, 'away'));
+  await expect(open()).rejects.toThrow(/has run since 2.*data has no superblock: what it promised is lost/);
+  mkdirSync(join(dataDir, 'log'), { recursive: true });
+  await expect(open()).rejects.toThrow(DataDamagedError);
+  const birth = readFileSync(join(root, 'data-born.json'));
+  rmSync(join(root, 'data-born.json'));
+  await (await open()).storage.close();
+  writeFileSync(join(root, 'data-born.json'), birth);
+  await expect(open()).rejects.toThrow(/holds the data of another start/);
+  rmSync(dataDir, { recursive: true });
+  renameSync(join(root, 'away'), dataDir);
+  // A first start that was cut off before the note: it is written now.
+  rmSync(join(root, 'data-born.json'));
+  const again = await open();
+  expect(again.storage.recovered.promised).toBe(1025);
+  expect(readFileSync(join(root, 'data-born.json'))).toEqual(birth);
+  await again.storage.close();
+});
 
 test('a new folder remembers nothing', async () => {
   const { storage } = await open();

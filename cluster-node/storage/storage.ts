@@ -15,6 +15,7 @@ import { join } from 'node:path';
 import type { Slot } from '../contract/ballot.ts';
 import type { Entry } from '../contract/peer.ts';
 import type { DurableRecord, RecoveredState } from '../paxos/interface.ts';
+import { checkBirth, readBirth, writeBirth } from './birth.ts';
 import { EntryIndex } from './entry-index.ts';
 import { DataDamagedError } from './errors.ts';
 import { type DataLock, lockDataFolder } from './lock.ts';
@@ -29,6 +30,8 @@ const MARK_FILE = 'synced';
 
 export interface StorageOptions {
   readonly dataDir: string;
+  /** The note that this node has run, outside `dataDir`. */
+  readonly birthPath: string;
   readonly identity: Pick<Superblock, 'clusterId' | 'nodeId' | 'memberSlot'>;
   readonly events: Omit<LogWriterEvents, 'onWritten'>;
 }
@@ -161,12 +164,16 @@ class LogState {
 }
 
 /** The folder's superblock; a folder without one is made into this node's, provided that nothing was ever logged there. */
-async function openIdentity({ dataDir, identity }: StorageOptions): Promise<Superblock> {
+async function openIdentity({ dataDir, birthPath, identity }: StorageOptions): Promise<Superblock> {
   const path = join(dataDir, 'superblock');
   const logDir = join(dataDir, 'log');
   const found = await readSuperblock(path);
+  if (found !== null) checkIdentity(path, found, identity);
+  const birth = await readBirth(birthPath);
+  if (birth !== null) checkBirth(birth, dataDir, found);
   if (found !== null) {
-    checkIdentity(path, found, identity);
+    // The first start may have been cut off before the note.
+    if (birth === null) await writeBirth(birthPath, found);
     await rm(join(logDir, 'spare.tmp'), { force: true });
     return found;
   }
@@ -182,6 +189,7 @@ async function openIdentity({ dataDir, identity }: StorageOptions): Promise<Supe
     createdAtUnixMs: Date.now(),
   };
   await writeSuperblock(path, superblock);
+  await writeBirth(birthPath, superblock);
   return superblock;
 }
 

@@ -93,7 +93,12 @@ test('a log that is gone, a foreign folder and a lost superblock refuse the star
   const intact = readFileSync(superblock);
 
   rmSync(superblock);
-  await expectRefusal(nodeExitCodes.dataRefused, /the superblock is gone/);
+  await expectRefusal(nodeExitCodes.dataRefused, /data has no superblock: what it promised is lost/);
+  const birth = join(node.dir, 'born.json');
+  const born = readFileSync(birth);
+  rmSync(birth);
+  await expectRefusal(nodeExitCodes.dataRefused, /has records but the superblock is gone/);
+  writeFileSync(birth, born);
 
   // Two of four copies are enough, one is not.
   const damaged = Buffer.from(intact);
@@ -113,6 +118,12 @@ test('a log that is gone, a foreign folder and a lost superblock refuse the star
 
   rmSync(segmentPath());
   await expectRefusal(nodeExitCodes.dataRefused, /has a superblock but no log/);
+});
+
+test('an emptied data folder of a node that has run refuses the start', async () => {
+  await writeAndKill(1);
+  rmSync(join(node.dir, 'data'), { recursive: true });
+  await expectRefusal(nodeExitCodes.dataRefused, /n-test0001 has run since .* it must not vote/, /replace the node/);
 });
 
 test('two processes on one data folder: the second is refused, the first goes on', async () => {
