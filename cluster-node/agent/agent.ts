@@ -8,7 +8,7 @@ import { homedir, hostname } from 'node:os';
 import { parseArgs } from 'node:util';
 import { AGENT_PROTOCOL_VERSION, MAX_AGENT_LINE_BYTES } from '../contract/agent.ts';
 import { VERSION } from '../runtime/version.ts';
-import { LineSplitter } from '../supervisor/line-splitter.ts';
+import { LineSplitter } from '../api/line-splitter.ts';
 import { type Answer, answerCalls } from './calls.ts';
 import { Outbox } from './outbox.ts';
 import { Sampler } from './sampler.ts';

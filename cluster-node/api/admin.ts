@@ -15,6 +15,7 @@ import {
   adminRequestSchema,
   type CallError,
 } from '../contract/admin.ts';
+import { LineSplitter } from './line-splitter.ts';
 
 const MAX_LINE_BYTES = 1 << 20;
 
@@ -72,16 +73,13 @@ export function createAdminServer(options: {
 }
 
 function readLines(socket: Socket, onLine: (line: string) => void): void {
-  let kept = '';
-  socket.setEncoding('utf8');
-  socket.on('data', (chunk: string) => {
-    const lines = (kept + chunk).split('\n');
-    kept = lines.pop() ?? '';
-    if (kept.length > MAX_LINE_BYTES || lines.some((line) => line.length > MAX_LINE_BYTES)) {
+  const splitter = new LineSplitter(MAX_LINE_BYTES);
+  socket.on('data', (chunk) => {
+    try {
+      for (const line of splitter.push(chunk)) onLine(line);
+    } catch {
       socket.destroy();
-      return;
     }
-    for (const line of lines) if (line.trim() !== '') onLine(line);
   });
 }
 

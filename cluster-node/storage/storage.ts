@@ -18,7 +18,8 @@ import type { DurableRecord, RecoveredState } from '../paxos/interface.ts';
 import { checkBirth, readBirth, writeBirth } from './birth.ts';
 import { EntryIndex } from './entry-index.ts';
 import { DataDamagedError } from './errors.ts';
-import { type DataLock, lockDataFolder } from './lock.ts';
+import type { FileLock } from './file-lock.ts';
+import { lockDataFolder } from './lock.ts';
 import { LogReader } from './log-reader.ts';
 import { type AppendedRecord, LogWriter, type LogWriterEvents } from './log-writer.ts';
 import { scanLog } from './recovery.ts';
@@ -74,13 +75,13 @@ export class Storage {
   readonly recovered: RecoveredState;
   /** Of a torn tail found at start, never synced. */
   readonly droppedBytes: number;
-  readonly #lock: DataLock;
+  readonly #lock: FileLock;
   readonly #writer: LogWriter;
   readonly #reader: LogReader;
 
   constructor(parts: {
     superblock: Superblock;
-    lock: DataLock;
+    lock: FileLock;
     writer: LogWriter;
     state: LogState;
     recovered: RecoveredState;

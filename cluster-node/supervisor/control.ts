@@ -1,8 +1,8 @@
 /** What may be asked of a supervisor on its unix socket, by the line protocol of contract/admin.ts. */
 import { createServer, type Server, type Socket } from 'node:net';
 import { z } from 'zod';
+import { LineSplitter } from '../api/line-splitter.ts';
 import { type AdminReply, adminRequestSchema } from '../contract/admin.ts';
-import { LineSplitter } from './line-splitter.ts';
 import { processIdentitySchema } from './process-identity.ts';
 import { CallFailedError, callSocket } from './socket-call.ts';
 

@@ -1,8 +1,8 @@
 /** One call over a unix socket that speaks the line protocol of contract/admin.ts: connect, ask, read the answer, close. */
 import { connect } from 'node:net';
 import type { z } from 'zod';
+import { LineSplitter } from '../api/line-splitter.ts';
 import { adminReplySchema, type CallError } from '../contract/admin.ts';
-import { LineSplitter } from './line-splitter.ts';
 
 const MAX_REPLY_BYTES = 1 << 20;
 

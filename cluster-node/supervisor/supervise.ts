@@ -11,12 +11,12 @@ import { realpathSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { nodeLayout } from '../contract/host-layout.ts';
+import { takeFileLock } from '../storage/file-lock.ts';
 import { assertSocketPath, serveControl } from './control.ts';
 import { NodeKeeper } from './node-keeper.ts';
 import { appendSupervisorLine, defaultLogBounds, turnLogOver } from './node-log.ts';
 import { identify } from './process-identity.ts';
 import { defaultRestartPolicy } from './restart-policy.ts';
-import { takeRunLock } from './run-lock.ts';
 import { findNode, removeRecord, writeRecord } from './run-records.ts';
 
 const LOG_CHECK_MS = 2_000;
@@ -33,7 +33,7 @@ export async function runSupervisor(argv: readonly string[]): Promise<number> {
   process.umask(0o077);
   const socketPath = join(nodeDir, nodeLayout.supervisorSocket);
   assertSocketPath(socketPath);
-  const lock = takeRunLock(join(nodeDir, nodeLayout.supervisorLock));
+  const lock = takeFileLock(join(nodeDir, nodeLayout.supervisorLock));
   if (!lock) {
     complain(`another supervisor already keeps ${nodeDir}`);
     return ALREADY_SUPERVISED_EXIT_CODE;
