@@ -21,11 +21,14 @@ import { ALREADY_SUPERVISED_EXIT_CODE } from '../supervisor/supervise.ts';
 import { CallFailedError, callSocket, failCall } from '../supervisor/socket-call.ts';
 import { tailLog } from './log-tail.ts';
 import type { NodeFolder } from './node-folders.ts';
+import { isStillWorking } from './still-working.ts';
 
 const STATUS_TIMEOUT_MS = 500;
 /** Longer than the supervisor's grace from SIGTERM to SIGKILL. */
 const STOP_TIMEOUT_MS = 15_000;
 const START_TIMEOUT_MS = 20_000;
+const WORKING_FOR_MS = 500;
+const STILL_READING = 'it runs and is still reading its log; it answers when that is done';
 const POLL_MS = 25;
 const REASON_LINES = 12;
 const SUPERVISOR_LEFT = 'its supervisor ended meanwhile: somebody else stopped it';
@@ -77,7 +80,10 @@ async function stateWithoutSupervisor(folder: NodeFolder): Promise<ServiceState>
   return { ...absent, state: 'failed', reason: `${why} without the node having been stopped; start it again` };
 }
 
-/** Starts what is not running and waits until the node answers. Throws CallFailedError with the reason and the last log lines. */
+/**
+ * Starts what is not running and waits until the node answers. One that has lived and worked for all of that time without
+ * answering is `running` with a reason. Throws CallFailedError with the reason and the last log lines.
+ */
 export async function startNode(folder: NodeFolder): Promise<ServiceState> {
   const status = await askIfThere(folder, 'status', STATUS_TIMEOUT_MS);
   if (status?.state === 'failed') await askSupervisor(folder.supervisorSocket, 'restart', STOP_TIMEOUT_MS);
@@ -116,14 +122,20 @@ function startSupervisor(folder: NodeFolder): () => string | null {
 
 async function waitUntilAnswering(folder: NodeFolder, whyNoSupervisor: () => string | null): Promise<ServiceState> {
   const deadline = performance.now() + START_TIMEOUT_MS;
+  let firstPid: number | undefined;
   for (;;) {
     const status = await askIfThere(folder, 'status', STATUS_TIMEOUT_MS);
+    firstPid ??= status?.node?.pid;
     if (status?.state === 'failed')
       throw await startFailure(folder, 'failed', status.reason ?? 'for an unknown reason');
     if (status?.node && (await answersAdmin(folder))) return stateOfStatus(folder, status);
     const why = status ? null : whyNoSupervisor();
     if (why !== null) throw await startFailure(folder, 'failed', why);
     if (performance.now() > deadline) {
+      // A long log takes its time to read; only then does the admin socket open.
+      const pid = status?.state === 'running' ? status.node?.pid : undefined;
+      if (status && pid !== undefined && pid === firstPid && (await isStillWorking(pid, WORKING_FOR_MS)))
+        return { ...stateOfStatus(folder, status), reason: STILL_READING };
       const waited = `it did not answer on ${folder.adminSocket} within ${START_TIMEOUT_MS / 1000} s`;
       throw await startFailure(folder, 'timeout', status?.reason ? `${waited}; ${status.reason}` : waited);
     }
