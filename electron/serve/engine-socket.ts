@@ -13,6 +13,7 @@ import { WebSocket, WebSocketServer } from 'ws';
 import type { Contract } from '../contract/contract.ts';
 import type { Engine } from '../engine/engine.ts';
 import { FailureError } from '../engine/operations/failure.ts';
+import { admitClient, MAX_MESSAGE_BYTES } from './rpc-client.ts';
 
 /** A living engine answers at once. */
 const HANDSHAKE_TIMEOUT_MS = 5000;
@@ -26,9 +27,10 @@ export async function openEngineSocket(engine: Engine, stateDir: string): Promis
   const path = engineSocketPath(stateDir);
   if (existsSync(path)) unlinkSync(path);
   const server = createServer((_request, response) => response.writeHead(404).end());
-  const sockets = new WebSocketServer({ server });
+  const sockets = new WebSocketServer({ server, maxPayload: MAX_MESSAGE_BYTES });
   const rpc = new RPCHandler(engine.router);
-  sockets.on('connection', (socket) => void rpc.upgrade(socket, { context: {} }));
+  sockets.on('connection', (socket) => admitClient(socket, rpc));
+  server.on('upgrade', (_request, socket) => socket.on('error', () => socket.destroy()));
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(path, resolve);

@@ -11,11 +11,9 @@ import { RPCHandler } from '@orpc/server/ws';
 import { WebSocketServer } from 'ws';
 import { contentSecurityPolicy } from '../contract/content-policy.ts';
 import type { Engine } from '../engine/engine.ts';
+import { admitClient, MAX_MESSAGE_BYTES } from './rpc-client.ts';
 import { Sessions } from './session.ts';
 import { sendFile } from './static-files.ts';
-
-/** One message of the contract; the largest that the renderer sends is a partition of 1,000 links. */
-const MAX_MESSAGE_BYTES = 1 << 20;
 
 export interface ConsoleServer {
   /** `http://127.0.0.1:PORT/?token=…`, good for one opening; each call makes a new one. */
@@ -49,7 +47,7 @@ export async function serveConsole(options: { engine: Engine; appDir: string; po
       refuseUpgrade(socket as Socket);
       return;
     }
-    sockets.handleUpgrade(request, socket, head, (webSocket) => void rpc.upgrade(webSocket, { context: {} }));
+    sockets.handleUpgrade(request, socket, head, (webSocket) => admitClient(webSocket, rpc));
   });
 
   return {

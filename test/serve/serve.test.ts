@@ -124,6 +124,40 @@ describe('what would end the process', () => {
   });
 });
 
+describe('a client that breaks the WebSocket protocol', () => {
+  /** An admitted connection on which `bytes` follow the handshake; resolves when the server has closed it. */
+  async function sendFrames(bytes: Buffer): Promise<void> {
+    const cookie = await logIn();
+    const { port } = new URL(server.origin);
+    const head = [
+      'GET /rpc HTTP/1.1',
+      `Host: 127.0.0.1:${port}`,
+      `Origin: ${server.origin}`,
+      `Cookie: ${cookie}`,
+      'Connection: Upgrade',
+      'Upgrade: websocket',
+      'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==',
+      'Sec-WebSocket-Version: 13',
+    ];
+    await new Promise<void>((resolve) => {
+      const socket = connect(Number(port), '127.0.0.1', () => socket.write(`${head.join('\r\n')}\r\n\r\n`));
+      socket.once('data', () => socket.write(bytes));
+      socket.on('close', () => resolve());
+      socket.on('error', () => {});
+    });
+  }
+
+  it.each([
+    ['a reserved bit', Buffer.from([0xf1, 0x80, 0, 0, 0, 0])],
+    ['an unmasked frame', Buffer.from([0x81, 0x01, 0x61])],
+    ['text that is not UTF-8', Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0xc3, 0x28])],
+    ['a message that is too large', Buffer.from([0x81, 0xff, 0, 0, 0, 0, 0, 0x20, 0, 0, 0, 0, 0, 0])],
+  ])('loses its connection for %s, and nobody else does', async (_name, bytes) => {
+    await sendFrames(bytes);
+    expect(await opens({ cookie: await logIn(), origin: server.origin })).toBe(true);
+  });
+});
+
 describe('the contract over WebSocket', () => {
   it('opens for the page that we served', async () => {
     expect(await opens({ cookie: await logIn(), origin: server.origin })).toBe(true);
