@@ -44,7 +44,7 @@ export function addDemoCommand(program: Command): void {
       if (options.once && options.nodes < 3)
         throw new UsageError('--once needs at least 3 nodes: with fewer, no node may fail without stopping writes');
       await cleanUpAfterOthers();
-      const place = makePlace();
+      const place = await makePlace();
       const opened = new Opened();
       const result = await runDemo(place, options, opened);
       // Nothing may be provisioning any more when the hosts go away.
@@ -193,7 +193,7 @@ async function tearDown(place: DemoPlace): Promise<readonly unknown[]> {
 }
 
 async function cleanUpAfterOthers(): Promise<void> {
-  for (const place of abandonedPlaces()) {
+  for (const place of await abandonedPlaces()) {
     note(`Cleaning up after an earlier demo that was killed: ${place.root}`);
     await tearDown(place);
   }

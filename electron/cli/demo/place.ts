@@ -1,13 +1,14 @@
 /**
  * The folder of one demo: everything it makes lies below it, so that tearing it down is deleting it. A demo that was killed
- * leaves its folder behind with the pid of its owner; the next one finds it and cleans up after it.
+ * leaves its folder behind with the identity of its owner; the next one finds it and cleans up after it.
  */
-import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
+import { identify, isAlive, type ProcessIdentity, processIdentitySchema } from '../../engine/lab/process-identity.ts';
 
 const PREFIX = 'synod-demo-';
-const OWNER_FILE = 'owner.pid';
+const OWNER_FILE = 'owner.json';
 const MAX_PARENT_BYTES = 27;
 
 export interface DemoPlace {
@@ -16,9 +17,9 @@ export interface DemoPlace {
 }
 
 /** Makes a new folder (mode 0700) in the system's temporary folder, or in /tmp where that is too long. */
-export function makePlace(): DemoPlace {
+export async function makePlace(): Promise<DemoPlace> {
   const root = mkdtempSync(join(parentFolder(), PREFIX));
-  writeFileSync(join(root, OWNER_FILE), String(process.pid));
+  writeFileSync(join(root, OWNER_FILE), JSON.stringify(await identify(process.pid)), { mode: 0o600 });
   return { root, stateDir: join(root, 'state') };
 }
 
@@ -27,13 +28,15 @@ export function removePlace(place: DemoPlace): void {
 }
 
 /** Folders of this user's demos whose process is gone. */
-export function abandonedPlaces(): DemoPlace[] {
+export async function abandonedPlaces(): Promise<DemoPlace[]> {
   const parent = parentFolder();
-  return readdirSync(parent)
+  const roots = readdirSync(parent)
     .filter((name) => name.startsWith(PREFIX))
     .map((name) => join(parent, name))
-    .filter((root) => isOurs(root) && !ownerLives(root))
-    .map((root) => ({ root, stateDir: join(root, 'state') }));
+    .filter(isOurs);
+  const abandoned: DemoPlace[] = [];
+  for (const root of roots) if (await isAbandoned(root)) abandoned.push({ root, stateDir: join(root, 'state') });
+  return abandoned;
 }
 
 /** Unix sockets below it must fit into about 100 bytes, so a long temporary folder (as on macOS) is not used. */
@@ -42,23 +45,19 @@ function parentFolder(): string {
   return preferred.length <= MAX_PARENT_BYTES ? preferred : realpathSync('/tmp');
 }
 
+/** A folder (and no link to one) of this user that nobody else can write to, as `makePlace` makes it. */
 function isOurs(root: string): boolean {
-  const stat = statSync(root, { throwIfNoEntry: false });
-  return stat?.isDirectory() === true && (process.platform === 'win32' || stat.uid === userInfo().uid);
+  const stat = lstatSync(root, { throwIfNoEntry: false });
+  return stat?.isDirectory() === true && stat.uid === userInfo().uid && (stat.mode & 0o077) === 0;
 }
 
-/** A folder without a readable owner is being made or is not ours to judge: it counts as alive. */
-function ownerLives(root: string): boolean {
-  let pid: number;
+/** A folder without a readable owner is being made, or is not ours to judge: it is left alone. */
+async function isAbandoned(root: string): Promise<boolean> {
+  let owner: ProcessIdentity;
   try {
-    pid = Number(readFileSync(join(root, OWNER_FILE), 'utf8'));
+    owner = processIdentitySchema.parse(JSON.parse(readFileSync(join(root, OWNER_FILE), 'utf8')));
   } catch {
-    return true;
+    return false;
   }
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
+  return !(await isAlive(owner));
 }
