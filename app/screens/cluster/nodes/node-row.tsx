@@ -5,8 +5,9 @@ import { conditionAt } from '../../../live/health.ts';
 import { cn } from '../../../ui/class-names.ts';
 import { NodeCondition } from '../../../ui/condition.tsx';
 import { Figure, Unknown } from '../../../ui/figures.tsx';
-import { formatAge, formatCompact, formatCount } from '../../../ui/format.ts';
+import { formatAge, formatCount } from '../../../ui/format.ts';
 import { freshnessOf } from '../../../ui/freshness.ts';
+import { lagInWords } from '../../../ui/lag.ts';
 import { Swatch } from '../../../ui/swatch.tsx';
 import { nodeNameOf } from '../node-name.ts';
 import { NodeActions } from './node-actions.tsx';
@@ -54,9 +55,7 @@ export function NodeRow(props: { node: NodeView; cluster: ClusterView; onLog: ()
           </span>
         ))}
         {!silent && node.behindSlots !== null && (
-          <span className="block text-2xs text-faint">
-            {node.behindSlots === 0 ? 'head' : `${formatCompact(node.behindSlots)} behind`}
-          </span>
+          <span className="block text-2xs text-faint">{lagInWords(node, cluster.writesPerSecond)}</span>
         )}
       </td>
       <td className="pr-3">

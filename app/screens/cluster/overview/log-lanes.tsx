@@ -7,8 +7,9 @@ import { conditionAt } from '../../../live/health.ts';
 import { cn } from '../../../ui/class-names.ts';
 import { NodeCondition } from '../../../ui/condition.tsx';
 import { Age, Unknown } from '../../../ui/figures.tsx';
-import { formatCompact, formatCount } from '../../../ui/format.ts';
+import { formatCount } from '../../../ui/format.ts';
 import { freshnessOf } from '../../../ui/freshness.ts';
+import { lagInWords } from '../../../ui/lag.ts';
 import { nodeColour } from '../../../ui/node-colour.ts';
 import { Swatch } from '../../../ui/swatch.tsx';
 
@@ -21,7 +22,13 @@ export function LogLanes({ cluster }: { cluster: ClusterView }) {
   return (
     <div>
       {cluster.nodes.map((node) => (
-        <Lane key={node.nodeId} node={node} head={head} windowSlots={windowSlots} />
+        <Lane
+          key={node.nodeId}
+          node={node}
+          head={head}
+          windowSlots={windowSlots}
+          lag={lagInWords(node, cluster.writesPerSecond)}
+        />
       ))}
       <p className="mt-0.5 text-2xs text-faint">
         The bars show the last {formatCount(windowSlots)} slots before the head, {formatCount(head)}.
@@ -30,7 +37,8 @@ export function LogLanes({ cluster }: { cluster: ClusterView }) {
   );
 }
 
-const Lane = memo(function Lane({ node, head, windowSlots }: { node: NodeView; head: number; windowSlots: number }) {
+const Lane = memo(function Lane(props: { node: NodeView; head: number; windowSlots: number; lag: string }) {
+  const { node, head, windowSlots } = props;
   const now = useNow();
   const { sample } = node;
   const freshness = freshnessOf(node.observedAtUnixMs, now);
@@ -74,7 +82,7 @@ const Lane = memo(function Lane({ node, head, windowSlots }: { node: NodeView; h
               {formatCount(sample.decidedUpTo)}
             </span>
             {' · '}
-            {lagInWords(node.behindSlots)}
+            {props.lag}
             <Age at={node.observedAtUnixMs} />
           </>
         ) : (
@@ -84,8 +92,3 @@ const Lane = memo(function Lane({ node, head, windowSlots }: { node: NodeView; h
     </div>
   );
 });
-
-function lagInWords(behindSlots: number | null): string {
-  if (behindSlots === null) return 'lag unknown';
-  return behindSlots === 0 ? 'head' : `${formatCompact(behindSlots)} behind`;
-}
