@@ -3,18 +3,10 @@
  * its own, else nothing but the address.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import {
-  accessSync,
-  constants,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { accessSync, constants, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { makePrivateFolder } from '../engine/private-files.ts';
 import { note } from './context.ts';
 
 /** Electron fetches its binary on first use; longer than this is not waited for. */
@@ -57,7 +49,7 @@ async function fetchElectron(electronDir: string, stateDir: string): Promise<boo
   });
   if (code === 0) return true;
   note('Electron could not be fetched; the console opens in a browser window instead. It is tried again tomorrow.');
-  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  makePrivateFolder(stateDir);
   writeFileSync(memory, String(Date.now()));
   return false;
 }

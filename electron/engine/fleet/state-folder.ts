@@ -3,11 +3,12 @@
  * time. The lock is SQLite's own lock on `engine.lock`, which the operating system drops with the process, so a killed
  * engine never leaves it behind.
  */
-import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { z } from 'zod';
 import { FailureError } from '../operations/failure.ts';
+import { makePrivateFile, makePrivateFolder } from '../private-files.ts';
 
 const ownerSchema = z.object({ pid: z.number().int(), startedAtUnixMs: z.number() });
 
@@ -29,9 +30,9 @@ export function openStateFolder(path: string, nowUnixMs: number): StateFolder {
 
 function prepare(path: string): void {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
-    // Keys of clusters lie below: a folder made earlier with wider rights is narrowed.
-    if (process.platform !== 'win32' && (statSync(path).mode & 0o077) !== 0) chmodSync(path, 0o700);
+    // Keys of clusters lie below.
+    makePrivateFolder(path);
+    makePrivateFile(lockFile(path));
   } catch (error) {
     throw new FailureError(
       {
@@ -44,8 +45,10 @@ function prepare(path: string): void {
   }
 }
 
+const lockFile = (path: string) => join(path, 'engine.lock');
+
 function lockFolder(path: string, ownerFile: string): DatabaseSync {
-  const lock = new DatabaseSync(join(path, 'engine.lock'), { timeout: 0 });
+  const lock = new DatabaseSync(lockFile(path), { timeout: 0 });
   try {
     lock.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
     return lock;

@@ -6,6 +6,7 @@
  * duplicates. The schema's version is SQLite's `user_version`. A file that cannot be read is an error: it is never replaced
  * by an empty one, since that would forget which nodes live where.
  */
+import { existsSync } from 'node:fs';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import type { z } from 'zod';
 import {
@@ -17,6 +18,7 @@ import {
   timelineEventSchema,
 } from '../../contract/model.ts';
 import { FailureError } from '../operations/failure.ts';
+import { makePrivateFile } from '../private-files.ts';
 import { migrate } from './migrations.ts';
 import {
   type StoredCluster,
@@ -54,6 +56,7 @@ export class FleetStore {
   #open(): DatabaseSync {
     let database: DatabaseSync | null = null;
     try {
+      this.#keepPrivate();
       database = new DatabaseSync(this.#path, { timeout: 2000 });
       database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON');
       const verdict = database.prepare('PRAGMA quick_check(1)').get()?.['quick_check'];
@@ -65,6 +68,12 @@ export class FleetStore {
       if (error instanceof FailureError) throw error;
       throw this.#corrupt('cannot be read as a database', error);
     }
+  }
+
+  #keepPrivate(): void {
+    makePrivateFile(this.#path);
+    // Left by an engine that was killed, perhaps of a build that made them as the umask allowed.
+    for (const beside of [`${this.#path}-wal`, `${this.#path}-shm`]) if (existsSync(beside)) makePrivateFile(beside);
   }
 
   #corrupt(what: string, cause: unknown): FailureError {

@@ -3,6 +3,7 @@ import { existsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
+import { makePrivateFile } from '../private-files.ts';
 
 /**
  * Runs `change` while holding the lock; waits for another holder up to `timeoutMs`, then throws. null, and nothing run: the folder
@@ -32,6 +33,7 @@ export async function withLabLock<T>(path: string, change: () => Promise<T>, tim
 function tryLock(path: string): DatabaseSync | null {
   let database: DatabaseSync | null = null;
   try {
+    makePrivateFile(path);
     database = new DatabaseSync(path, { timeout: 0 });
     const opened = statSync(path).ino;
     database.exec('BEGIN EXCLUSIVE');
