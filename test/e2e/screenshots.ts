@@ -1,6 +1,6 @@
 /**
  * `npm run screenshots -- [FOLDER]`: a real cluster on this computer, and a picture of each screen, dark and light, at 1280 and
- * 1920 pixels. The README's picture comes from here (default folder: docs/screenshots).
+ * 1920 pixels wide. The README's picture comes from here (default folder: docs/screenshots).
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -31,18 +31,19 @@ try {
   await picture(page, 'fleet');
   await page.getByTestId('cluster-card').click();
   await picture(page, 'overview');
-  await page
-    .getByRole('tab', { name: 'Nodes' })
-    .or(page.getByRole('link', { name: 'Nodes' }))
-    .first()
-    .click();
+  const tab = (name: RegExp) => page.getByRole('link', { name }).first();
+  await tab(/^Nodes/).click();
   await picture(page, 'nodes');
-  await page
-    .getByRole('tab', { name: /Faults/ })
-    .or(page.getByRole('link', { name: /Faults/ }))
-    .first()
-    .click();
+  await tab(/^Faults/).click();
+  for (const other of ['node-2', 'node-3']) await page.getByTestId(`matrix-cell-node-1-${other}`).click();
   await picture(page, 'faults');
+  await page.getByTestId('inject').click();
+  await page.getByTestId('preview-run').click();
+  await page.getByTestId('fault-banner').waitFor();
+  await page.getByRole('button', { name: 'Close' }).first().click();
+  await tab(/^Overview/).click();
+  await page.getByTestId('node-condition-node-1').getByText('minority').waitFor();
+  await picture(page, 'partition');
 } finally {
   await writes.stop();
   await browser.close();
