@@ -117,7 +117,7 @@ async function probe(
   const command = sh`umask 077; mkdir -p -- ${folderOf(path)} || exit 1
 if [ -f ${path} ] && [ "$(wc -c < ${path})" -eq ${file.totalBytes} ] &&
   [ "$(sha256sum < ${path} | cut -d ' ' -f 1)" = ${file.sha256} ]; then chmod ${octal(request.mode)} ${path}; echo placed
-elif [ -f ${part} ]; then wc -c < ${part}
+elif [ -f ${part} ] && [ ! -L ${part} ]; then wc -c < ${part}
 else echo 0; fi`;
   const { stdout } = await withDiskFull(connection, request, () =>
     connection.exec(command, { signal: request.signal, timeoutMs: request.idleTimeoutMs ?? 60_000 }),
@@ -160,7 +160,7 @@ function receiveCommand(request: UploadRequest, parts: { file: SourceFile; resta
   const path = request.remotePath;
   const part = `${path}.part`;
   // A new file, not a truncated one: what a cut-off upload may still write goes to the old one.
-  const start = parts.restart ? sh`rm -f -- ${part}` : sh`:`;
+  const start = parts.restart ? sh`rm -f -- ${part}` : sh`[ ! -L ${part} ] || exit 1`;
   return sh`umask 077; ${new ShellFragment(start)}; cat >> ${part} || exit 1
 [ "$(wc -c < ${part})" -ge ${totalBytes} ] || { echo 'the upload was cut off' >&2; exit ${CUT_OFF}; }
 [ "$(sha256sum < ${part} | cut -d ' ' -f 1)" = ${sha256} ] || { rm -f -- ${part}; exit ${WRONG_DIGEST}; }

@@ -10,8 +10,13 @@ const head = `
 set -eu
 umask 077
 cd "$HOME"
+folder() {
+  [ ! -L "$1" ] || { echo "$1 is a link, not a folder of its own" >&2; exit 73; }
+  mkdir -p "$1"
+}
 put() {
   [ ! -L "$1" ] && { [ ! -e "$1" ] || [ -f "$1" ]; } || { echo "$1 is not a plain file" >&2; exit 73; }
+  rm -f "$1.synod-new"
   cat > "$1.synod-new"
   if cmp -s "$1.synod-new" "$1"; then rm "$1.synod-new"; echo "same=$1"; return; fi
   sync "$1.synod-new"
@@ -21,7 +26,8 @@ put() {
 `;
 
 /**
- * A script for \`sh -s\`. \`folders\` are made when they are missing (mode 0700) and synced at the end. Prints \`put=<path>\` or
+ * A script for \`sh -s\`. \`folders\`, parents first, are made when they are missing (mode 0700) and synced at the end; a link in
+ * place of one ends it before anything is written. Prints \`put=<path>\` or
  * \`same=<path>\` per file.
  */
 export function putFilesScript(files: readonly NodeFile[], folders: readonly string[]): string {
@@ -32,7 +38,7 @@ export function putFilesScript(files: readonly NodeFile[], folders: readonly str
     return `put ${shellQuote(file.path)} <<'${end}'\n${file.content}${newline}${end}\n`;
   });
   const made = folders.map(shellQuote).join(' ');
-  return `${head}mkdir -p ${made}\n${documents.join('')}sync ${made}\n`;
+  return `${head}for folder in ${made}; do folder "$folder"; done\n${documents.join('')}sync ${made}\n`;
 }
 
 /** How many files were written and how many were there already. */

@@ -33,6 +33,9 @@ for entry in ${HOST_ROOT}/* ${HOST_ROOT}/.[!.]*; do
     *) echo "stranger=$entry" ;;
   esac
 done
+for entry in ${linkable(places).join(' ')}; do
+  [ ! -L "$entry" ] || echo "stranger=$entry"
+done
 echo "runtime=$(kind ${hostLayout.runtime(places.runtimeVersion)})"
 echo "release=$(kind ${hostLayout.release(places.releaseVersion)})"
 echo "node=$(kind ${node})"
@@ -42,6 +45,16 @@ pid=$(sed -n 's/.*"pid" *: *\\([0-9][0-9]*\\).*/\\1/p' ${node}/${nodeLayout.supe
 [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null && echo "running=yes"
 exit 0
 `;
+}
+
+/** Folders of ours below those: a link in place of one would take what is written, and what is removed, somewhere else. */
+function linkable(places: InspectedPlaces): string[] {
+  const node = hostLayout.nodeDir(places.nodeId);
+  const versions = [hostLayout.runtime(places.runtimeVersion), hostLayout.release(places.releaseVersion)];
+  return [
+    ...versions.map((file) => file.slice(0, file.lastIndexOf('/'))),
+    ...[nodeLayout.tlsDir, nodeLayout.dataDir, 'log', nodeLayout.runDir].map((folder) => `${node}/${folder}`),
+  ];
 }
 
 const kindSchema = z.enum(['folder', 'file', 'absent', 'foreign']);
