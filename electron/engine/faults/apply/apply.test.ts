@@ -23,7 +23,7 @@ import { injectPartition } from './inject.ts';
 const clusterId = 'c-00000001';
 const faultId = 'f-00000001';
 const links = isolate(1, [1, 2, 3]);
-type Behaviour = 'willing' | 'refusing' | 'toothless' | 'dying' | 'gone' | 'stopped';
+type Behaviour = 'willing' | 'clinging' | 'refusing' | 'toothless' | 'dying' | 'gone' | 'stopped';
 
 /** The agent of one host with its node, as far as faults go. */
 class FakeNode {
@@ -53,6 +53,7 @@ class FakeNode {
     const error = (kind: string) => ({ ok: false, error: { kind, message: `the node is ${this.behaviour}` } });
     if (this.behaviour === 'stopped') return error('notRunning');
     if (call === 'listFaults') return { ok: true, result: { faults: [...this.held.values()] } };
+    if (call === 'healFault' && this.behaviour === 'clinging') return { ok: true, result: { healed: true } };
     if (call === 'healFault') return { ok: true, result: { healed: this.held.delete(params.faultId ?? '') } };
     if (this.behaviour === 'refusing') return error('refused');
     const { lease } = params;
@@ -136,6 +137,23 @@ describe('faults', () => {
     expect(port.ledger.get(faultId)).toMatchObject({ state: 'healed' });
     expect(nodes.map((node) => node.held.size)).toEqual([0, 0, 0]);
     expect(told()).toEqual(['Partition holds', 'Partition is healed']);
+  });
+
+  it('are not healed while a node still lists them', async () => {
+    await inject();
+    nodes[1]!.behaviour = 'clinging';
+    const operation = await perform((run) => healFault(port, run, { clusterId, faultId }));
+    expect(operation).toMatchObject({
+      state: 'failed',
+      failure: {
+        kind: 'stillHeld',
+        host: 'host-2',
+        message: 'node-2 was asked to end the fault and still holds it.',
+        nextStep: expect.stringContaining('Heal it again') as string,
+      },
+    });
+    expect(port.ledger.get(faultId)).toMatchObject({ state: 'active' });
+    expect(port.ledger.get(faultId)?.nodes.map((node) => node.state)).toEqual(['healed', 'active', 'healed']);
   });
 
   it('are taken back from those that took it, when one refuses', async () => {

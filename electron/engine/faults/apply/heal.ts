@@ -9,12 +9,13 @@ import { CutLinks } from '../../fleet/plan/links.ts';
 import { pictureOf } from '../../fleet/plan/picture.ts';
 import { holdingFaults, type MemberDesired, type Situation } from '../../fleet/plan/situation.ts';
 import { listed } from '../../fleet/plan/wording.ts';
-import { failureOf } from '../../operations/failure.ts';
+import { FailureError, failureOf } from '../../operations/failure.ts';
 import type { OperationBody, OperationRun } from '../../operations/operations.ts';
 import { type FaultPort, hostName } from './fault-port.ts';
 
 const HEAL = 'End the fault and read back';
 const HEAR = 'Hear the peers again';
+const STILL_HELD = 'stillHeld';
 const HEARD_WITHIN_MS = 10_000;
 /** A peer that was heard within this time is heard: heartbeats come much more often. */
 const HEARD_MS = 1000;
@@ -76,6 +77,8 @@ async function healOnAll(port: FaultPort, run: OperationRun, healing: Healing): 
   );
   const links = [...faultIds].flatMap((faultId) => port.ledger.get(faultId)?.links ?? []);
   for (const faultId of faultIds) port.ledger.release(faultId);
+  for (const result of results)
+    if (result.status === 'rejected' && failureOf(result.reason).kind === STILL_HELD) throw result.reason;
   const unhealed = nodes.filter((_, at) => results[at]?.status === 'rejected').map((node) => node.name);
   const tookMs = Math.round(port.clock() - began);
   if (unhealed.length > 0)
@@ -92,18 +95,33 @@ function placeOf(situation: Situation, node: MemberDesired) {
   return { hostId: node.hostId, host: hostName(situation, node.hostId) };
 }
 
-/** Ends one fault on one node and reads back that it is gone. Throws AgentError; the ledger then knows it as unknown. */
+/**
+ * Ends one fault on one node and reads back that it is gone. Throws AgentError when the node cannot be asked (the ledger then
+ * knows the fault as unknown there), FailureError `stillHeld` when it says that it holds the fault nevertheless.
+ */
 export async function healOn(port: FaultPort, at: { faultId: string; node: MemberDesired }): Promise<void> {
   const { nodeId, hostId } = at.node;
+  let faults: ActiveFault[];
   try {
     await port.agents.call(hostId, 'healFault', { nodeId, faultId: at.faultId }).catch(unlessNotRunning);
-    const faults = await faultsOn(port, at.node);
-    if (!faults.some((fault) => fault.faultId === at.faultId))
-      port.ledger.note(at.faultId, { nodeId, state: 'healed' });
+    faults = await faultsOn(port, at.node);
   } catch (error) {
     port.ledger.note(at.faultId, { nodeId, state: 'unknown', failure: failureOf(error) });
     throw error;
   }
+  const held = faults.find((fault) => fault.faultId === at.faultId);
+  if (held) throw stillHeld(at.node, held);
+  port.ledger.note(at.faultId, { nodeId, state: 'healed' });
+}
+
+function stillHeld(node: MemberDesired, fault: ActiveFault): FailureError {
+  const seconds = Math.ceil(fault.remainingMs / 1000);
+  return new FailureError({
+    kind: STILL_HELD,
+    command: `synod-node agent: healFault ${node.nodeId}`,
+    message: `${node.name} was asked to end the fault and still holds it.`,
+    nextStep: `Heal it again; ${node.name} ends it by itself in ${seconds} s, and restarting ${node.name} ends it at once.`,
+  });
 }
 
 /** What a node holds now; nothing when it does not run, since a lease ends with its process. Throws AgentError. */
