@@ -76,6 +76,47 @@ describe('operations', () => {
     expect(next.get(begun.operationId)).toMatchObject({ state: 'unknown', steps: [{ state: 'unknown' }] });
   });
 
+  describe('on a full disk', () => {
+    const fill = () => {
+      store.putOperation = () => {
+        throw new Error('database or disk is full');
+      };
+    };
+
+    it('come to their end, are told and can be asked for', async () => {
+      const operations = open();
+      const { promise: gate, resolve: go } = Promise.withResolvers<void>();
+      const begun = operations.begin(
+        { kind: 'nodeStop', title: 'Stop node-1', clusterId: 'c-00000001' },
+        async (run) => {
+          await gate;
+          await run.step({ ...whole, step: 'Stop' }, async () => ({ state: 'succeeded', detail: null }));
+          return 'node-1 is stopped.';
+        },
+      );
+      const told: string[] = [];
+      operations.onChange(() => {
+        throw new Error('this listener writes to the disk, too');
+      });
+      operations.onChange((operation) => told.push(operation.state));
+      fill();
+      go();
+      expect(await operations.settled(begun.operationId)).toMatchObject({ state: 'succeeded' });
+      expect(told.at(-1)).toBe('succeeded');
+      expect(operations.recent(5)).toMatchObject([{ state: 'succeeded' }]);
+      expect(operations.runningOn('c-00000001')).toBeNull();
+    });
+
+    it('do not begin, and stand in nobody’s way', () => {
+      const operations = open();
+      fill();
+      const begin = () =>
+        operations.begin({ kind: 'nodeStop', title: 'Stop', clusterId: 'c-00000001' }, async () => '');
+      expect(begin).toThrow('disk is full');
+      expect(operations.runningOn('c-00000001')).toBeNull();
+    });
+  });
+
   it('cancels on close', async () => {
     const operations = open();
     const begun = operations.begin({ kind: 'labUp', title: 'Start hosts' }, async (run) => {

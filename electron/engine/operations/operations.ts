@@ -60,6 +60,8 @@ export class Operations {
   readonly #log: Logger;
   readonly #clock: () => number;
   readonly #running = new Map<string, { operation: Operation; abort: AbortController; done: Promise<void> }>();
+  /** Ended ones whose end the store could not take (a full disk): the next engine finds them interrupted. */
+  readonly #unstored = new Map<string, Operation>();
   readonly #listeners = new Set<(operation: Operation) => void>();
 
   constructor(options: { store: FleetStore; log: Logger; clock: () => number }) {
@@ -69,7 +71,7 @@ export class Operations {
     this.#endWhatWasInterrupted();
   }
 
-  /** Starts the body at once and returns without waiting for it. */
+  /** Starts the body at once and returns without waiting for it. Throws, with nothing begun, what the store throws. */
   begin(spec: OperationSpec, body: OperationBody): Operation {
     const operation: Operation = {
       operationId: newId('o'),
@@ -84,10 +86,11 @@ export class Operations {
       outcome: null,
       failure: null,
     };
+    this.#store.putOperation(operation);
     const abort = new AbortController();
     const entry = { operation, abort, done: Promise.resolve() };
     this.#running.set(operation.operationId, entry);
-    this.#changed(operation);
+    this.#tell(operation);
     entry.done = this.#run(operation, abort.signal, body);
     return structuredClone(operation);
   }
@@ -187,7 +190,7 @@ export class Operations {
   get(operationId: string): Operation {
     const running = this.#running.get(operationId);
     if (running) return structuredClone(running.operation);
-    const ended = this.#store.getOperation(operationId);
+    const ended = this.#unstored.get(operationId) ?? this.#store.getOperation(operationId);
     if (ended) return ended;
     throw new FailureError({
       kind: 'notFound',
@@ -201,7 +204,8 @@ export class Operations {
     const running = this.running();
     const over = this.#store
       .listOperations(ended + running.length)
-      .filter((one) => !this.#running.has(one.operationId));
+      .filter((one) => !this.#running.has(one.operationId))
+      .map((one) => this.#unstored.get(one.operationId) ?? one);
     return [...running, ...over.slice(0, ended)].sort((a, b) => b.startedAtUnixMs - a.startedAtUnixMs);
   }
 
@@ -245,13 +249,24 @@ export class Operations {
     await Promise.all(entries.map((entry) => entry.done));
   }
 
+  /** Never throws: an operation goes on, and comes to its end, whether or not it can be written down. */
   #changed(operation: Operation): void {
-    this.#store.putOperation(operation);
+    try {
+      this.#store.putOperation(operation);
+    } catch (error) {
+      this.#log.error({ operation: operation.operationId, err: error }, 'operation not stored');
+      if (operation.endedAtUnixMs !== null) this.#unstored.set(operation.operationId, operation);
+    }
     this.#tell(operation);
   }
 
   #tell(operation: Operation): void {
-    for (const listener of this.#listeners) listener(operation);
+    for (const listener of this.#listeners)
+      try {
+        listener(operation);
+      } catch (error) {
+        this.#log.error({ operation: operation.operationId, err: error }, 'a change of an operation was not taken in');
+      }
   }
 
   #endWhatWasInterrupted(): void {
