@@ -102,9 +102,15 @@ export class AgentLink {
   #receive(chunk: Buffer): void {
     if (this.#over) return;
     if (this.#greeted) this.#watch();
+    for (const message of this.#messagesIn(chunk)) this.#dispatch(message);
+  }
+
+  /** Ends the link at the first line that is no message. What goes wrong with whoever takes a message in is not meant. */
+  *#messagesIn(chunk: Buffer): Generator<AgentMessage, void, void> {
     try {
       for (const line of this.#reader.push(chunk)) {
-        if (!this.#over) this.#dispatch(agentMessageSchema.parse(JSON.parse(line)));
+        if (this.#over) return;
+        yield agentMessageSchema.parse(JSON.parse(line));
       }
     } catch (error) {
       this.#end('badAnswer', 'the agent sent a line that is not of its protocol', error);

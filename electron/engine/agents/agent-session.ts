@@ -100,6 +100,7 @@ export class AgentSession {
     const signal = this.#closing.signal;
     for (let failures = 0; !signal.aborted; failures++) {
       try {
+        // A greeting proves little: an agent that greets and dies must not be started again all the time.
         const reason = await this.#liveOnce(() => {
           failures = 0;
         });
@@ -113,20 +114,22 @@ export class AgentSession {
   }
 
   /** One channel from opening to its end; returns why it ended. */
-  async #liveOnce(onReady: () => void): Promise<unknown> {
+  async #liveOnce(onSample: () => void): Promise<unknown> {
     const { target, open } = this.#options;
     const channel = await open(target, this.#closing.signal);
     const link = new AgentLink({
       channel,
       host: target.host,
-      onSample: ({ sample }) => this.#sampled(sample),
+      onSample: ({ sample }) => {
+        onSample();
+        this.#sampled(sample);
+      },
       onNodeEvents: (push) => this.#happened(push),
     });
     this.#link = link;
     if (this.#closing.signal.aborted) link.close();
     try {
       const hello = await link.hello;
-      onReady();
       this.#become({ kind: 'ready', hello });
       return await link.ended;
     } finally {

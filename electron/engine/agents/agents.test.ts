@@ -128,6 +128,35 @@ describe('a session with an agent', () => {
     expect([call, await answer]).toEqual(['listFaults', { faults: [] }]);
   });
 
+  it('waits longer each time for an agent that greets and dies, until one samples', async () => {
+    const fakes = [1, 2, 3, 4].map(() => new FakeAgent());
+    for (const [at, fake] of fakes.entries()) {
+      fake.say(hello);
+      if (at === 2) fake.say(sample(1_000_000));
+      fake.end();
+    }
+    const { agents, waits, until } = fleet(fakes);
+    open = agents;
+    await until(() => waits.length >= 4);
+    expect(waits.slice(0, 4)).toEqual([250, 500, 250, 500]);
+  });
+
+  it('keeps its channel when whoever listens to it fails', async () => {
+    const fake = new FakeAgent();
+    const { agents, samples, states, until } = fleet([fake]);
+    open = agents;
+    agents.listen({
+      onNodeEvents: () => {},
+      onState: () => {},
+      onSample: () => {
+        throw new Error('the store is full');
+      },
+    });
+    fake.say(hello, sample(1_000_000), sample(1_001_000));
+    await until(() => samples.length === 2);
+    expect(states.map((state) => state.kind)).toEqual(['ready']);
+  });
+
   it('passes on a refusal with its host, command and next step', async () => {
     const fake = new FakeAgent();
     const { agents, until, states } = fleet([fake]);
