@@ -148,12 +148,22 @@ describe.skipIf(process.platform !== 'linux')('a cluster on three embedded hosts
     clusterId = (await succeeded(under.client, again.operationId)).clusterId ?? '';
   });
 
-  it('is destroyed only by its name, and leaves nothing', async () => {
+  it('is destroyed only by its name, and leaves nothing, damaged configurations or not', async () => {
     await expect(
       under.client.actions.run({ kind: 'clusterDestroy', clusterId, confirmName: 'dem' }),
     ).rejects.toMatchObject({ code: 'FAILED', data: { kind: 'refused', message: expect.stringContaining('demo') } });
+    const [cluster] = (await under.client.fleet.get()).clusters;
+    const homes = (await under.client.lab.status()).hosts.map((host) => host.home);
+    const configs = (cluster?.nodes ?? []).map((node, at) =>
+      join(homes[at] ?? '', '.synod/nodes', node.nodeId, 'config.json'),
+    );
+    writeFileSync(configs[0] ?? '', '{"clusterId": "c-');
+    writeFileSync(configs[1] ?? '', JSON.stringify({ clusterId, nodeId: cluster?.nodes[1]?.nodeId }));
     const { operationId } = await under.client.actions.run({ kind: 'clusterDestroy', clusterId, confirmName: 'demo' });
-    await succeeded(under.client, operationId);
+    const destroyed = await succeeded(under.client, operationId);
+    expect(destroyed.steps.filter((step) => step.step === 'Stop node').map((step) => step.state)).toEqual(
+      Array(3).fill('succeeded'),
+    );
     for (const host of (await under.client.lab.status()).hosts) expect(readdirSync(host.home)).toEqual([]);
     expect(readdirSync(join(stateDir, 'clusters'))).toEqual([]);
     expect((await under.client.fleet.get()).clusters).toEqual([]);

@@ -254,25 +254,21 @@ export class Clusters {
       keepVersions: this.#versionsOfOthers(member),
     }));
     run.announce(tasks.flatMap((task) => destroySteps.map((step) => stepName(task.host, step))));
+    const work = tasks.map((task) => ({ ...task, destruction: new HostDestruction(this.#options, task, run) }));
     try {
-      await allHosts(tasks, async (task) => {
-        await new HostDestruction(this.#options, task, run).apply();
-        store.removeMember(task.member.nodeId);
+      await allHosts(work, async ({ destruction, member }) => {
+        await destruction.apply();
+        store.removeMember(member.nodeId);
       });
     } catch (error) {
-      throw incomplete(cluster, this.#leftOf(clusterId), error);
+      const kept = new Set(store.listMembers(clusterId).map((member) => member.nodeId));
+      const unfinished = work.filter(({ member }) => kept.has(member.nodeId));
+      throw incomplete(cluster, await Promise.all(unfinished.map(sayLeft)), error);
     }
     store.removeCluster(clusterId);
     await this.keysOf(clusterId).remove();
     this.#event(cluster, { level: 'action', text: 'was destroyed; nothing of it is left on its hosts' });
     return `${cluster.name} is gone from ${tasks.length === 1 ? 'its host' : `all ${tasks.length} hosts`}.`;
-  }
-
-  #leftOf(clusterId: string): string[] {
-    const { store, hosts } = this.#options;
-    return store
-      .listMembers(clusterId)
-      .map((member) => `${hosts.get(member.hostId).name}: ~/.synod/nodes/${member.nodeId}`);
   }
 
   #versionsOfOthers(member: StoredMember): string[] {
@@ -314,13 +310,25 @@ async function allHosts<T>(items: readonly T[], work: (item: T) => Promise<void>
   for (const end of ends) if (end.status === 'rejected') throw end.reason;
 }
 
+/** What stands on a host now, as it was looked up. */
+async function sayLeft(of: {
+  host: { name: string };
+  member: { nodeId: string };
+  destruction: HostDestruction;
+}): Promise<string> {
+  const left = await of.destruction.left();
+  if (left === null)
+    return `${of.host.name}: ~/.synod/nodes/${of.member.nodeId} as far as known, it cannot be looked at`;
+  return `${of.host.name}: ${left.length === 0 ? 'nothing' : left.join(', ')}`;
+}
+
 function incomplete(cluster: StoredCluster, left: readonly string[], cause: unknown): FailureError {
   const failure = failureOf(cause);
   return new FailureError(
     {
       ...failure,
       kind: 'incomplete',
-      message: `${cluster.name} is not gone everywhere: ${failure.message} Still there: ${left.join(', ')}.`,
+      message: `${cluster.name} is not gone everywhere: ${failure.message} Left on the hosts: ${left.join('; ')}.`,
       nextStep: `${failure.nextStep} Then destroy it again: what is gone already is left alone.`,
     },
     { cause },

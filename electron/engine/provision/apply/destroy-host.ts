@@ -3,17 +3,27 @@
  * looked at again, since only what is seen to be gone is gone. Each step finds out first what is there, so that it can be
  * run again.
  */
+import { AgentError } from '../../agents/agent-error.ts';
 import { agentCommand } from '../../agents/agents.ts';
 import type { StoredCluster, StoredHost, StoredMember } from '../../fleet/records.ts';
 import { FailureError } from '../../operations/failure.ts';
 import type { OperationRun, StepResult } from '../../operations/operations.ts';
 import { sh } from '../../ssh/shell-command.ts';
 import { type Inspection, inspectScript, parseInspection } from '../plan/inspection.ts';
-import { removeNodeFolderScript, removeUnusedScript, residueScript } from '../plan/removal.ts';
+import {
+  parseRemoved,
+  removeNodeFolderScript,
+  removeUnusedScript,
+  residueScript,
+  stopRecordedScript,
+} from '../plan/removal.ts';
 import { agentReady } from './agent-ready.ts';
 import { type ProvisionParts, stepName } from './provision-host.ts';
 
 export const destroySteps = ['Connect', 'Stop node', 'Remove data', 'Remove programs', 'Look again'] as const;
+
+/** Longer than a supervisor and then a node may take to end by SIGTERM and SIGKILL. */
+const STOP_BY_SCRIPT_MS = 60_000;
 
 export interface DestroyTask {
   readonly cluster: StoredCluster;
@@ -51,9 +61,9 @@ export class HostDestruction {
     return this.#run.step(stepName(this.#task.host, step), action);
   }
 
-  async #script(script: string): Promise<string> {
+  async #script(script: string, timeoutMs = 30_000): Promise<string> {
     const connection = await this.#parts.hosts.connection(this.#task.host.hostId, this.#run.signal);
-    const options = { stdin: script, timeoutMs: 30_000, signal: this.#run.signal };
+    const options = { stdin: script, timeoutMs, signal: this.#run.signal };
     return (await connection.exec(sh`/bin/sh -s`, options)).stdout;
   }
 
@@ -68,6 +78,21 @@ export class HostDestruction {
         nextStep: 'Look at its config.json on the host.',
       });
     return seen;
+  }
+
+  /** What a look at the host finds of this node now; null: it could not be looked at. */
+  async left(): Promise<string[] | null> {
+    try {
+      return await this.#residue();
+    } catch {
+      return null;
+    }
+  }
+
+  async #residue(): Promise<string[]> {
+    const { member, keepVersions } = this.#task;
+    const found = await this.#script(residueScript([member.nodeId], keepVersions.length === 0));
+    return found.split('\n').filter((line) => line !== '');
   }
 
   get #hasAgent(): boolean {
@@ -88,18 +113,34 @@ export class HostDestruction {
     const { agents } = this.#parts;
     agents.attach({ hostId: host.hostId, host: host.name, command: agentCommand(cluster) });
     await agentReady(agents, host, this.#run.signal);
-    const hasConfig = this.#seen?.config != null;
-    if (hasConfig) await agents.call(host.hostId, 'stop', { nodeId: member.nodeId });
-    return { state: isRunning ? 'succeeded' : 'unchanged', detail: isRunning ? null : 'it does not run' };
+    const wasAsked = await this.#ask(() => agents.call(host.hostId, 'stop', { nodeId: member.nodeId }));
+    const byScript = wasAsked ? '' : await this.#script(stopRecordedScript(member.nodeId), STOP_BY_SCRIPT_MS);
+    if (isRunning || byScript !== '')
+      return { state: 'succeeded', detail: wasAsked ? null : 'by its process numbers: its config.json cannot be read' };
+    return { state: 'unchanged', detail: 'it does not run' };
+  }
+
+  /** False: the agent cannot, since the node's configuration is not there or cannot be used. */
+  async #ask(call: () => Promise<unknown>): Promise<boolean> {
+    if (this.#seen?.config == null || this.#seen.config === 'unreadable') return false;
+    try {
+      await call();
+      return true;
+    } catch (error) {
+      // `failed` is also how an agent says that a configuration, well-formed or not, is not one for it.
+      if (error instanceof AgentError && error.kind === 'failed') return false;
+      throw error;
+    }
   }
 
   async #removeData(): Promise<StepResult> {
     const { member, host } = this.#task;
     const isThere = this.#seen?.node === 'folder';
-    // The agent also clears what an interrupted removal left. A folder that has no configuration yet is none to it.
-    if (this.#hasAgent && (!isThere || this.#seen?.config != null))
-      await this.#parts.agents.call(host.hostId, 'remove', { nodeId: member.nodeId, confirmNodeId: member.nodeId });
-    else if (isThere) await this.#script(removeNodeFolderScript(member.nodeId));
+    const params = { nodeId: member.nodeId, confirmNodeId: member.nodeId };
+    const remove = () => this.#parts.agents.call(host.hostId, 'remove', params);
+    // Where nothing is there any more, the agent still clears what an interrupted removal left.
+    if (this.#hasAgent && !isThere) await remove();
+    else if (!this.#hasAgent || !(await this.#ask(remove))) await this.#script(removeNodeFolderScript(member.nodeId));
     return isThere
       ? { state: 'succeeded', detail: `~/.synod/nodes/${member.nodeId}` }
       : { state: 'unchanged', detail: 'it is not there' };
@@ -109,20 +150,21 @@ export class HostDestruction {
     const { host, keepVersions } = this.#task;
     // The agent runs from what is removed here.
     if (keepVersions.length === 0) await this.#parts.agents.detach(host.hostId);
-    const removed = (await this.#script(removeUnusedScript(keepVersions))).match(/^removed=/gm)?.length ?? 0;
-    return { state: removed > 0 ? 'succeeded' : 'unchanged', detail: `${removed} folders removed` };
+    const { removed, left } = parseRemoved(await this.#script(removeUnusedScript(keepVersions)));
+    const stays = left.length === 0 ? '' : `; left: ${left.join(', ')}`;
+    return {
+      state: removed.length > 0 ? 'succeeded' : 'unchanged',
+      detail: `${removed.length} folders removed${stays}`,
+    };
   }
 
   async #lookAgain(): Promise<StepResult> {
-    const { member, keepVersions } = this.#task;
-    const left = (await this.#script(residueScript([member.nodeId], keepVersions.length === 0)))
-      .split('\n')
-      .filter((line) => line !== '');
+    const left = await this.#residue();
     if (left.length === 0) return { state: 'succeeded', detail: 'nothing is left' };
     throw this.#failure({
       kind: 'residue',
-      message: `Still there: ${left.join(', ')}.`,
-      nextStep: 'Look at what it is, remove it if it is not yours, then run this again.',
+      message: `Something is left: ${left.join(', ')}.`,
+      nextStep: 'Look at what it is and remove it if nothing else needs it.',
     });
   }
 
