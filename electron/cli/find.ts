@@ -1,8 +1,15 @@
 /** Names for people to the ids that the contract speaks. Every miss says what there is. */
 import type { FleetSnapshot } from '../contract/contract.ts';
-import type { ClusterView, HostView, NodeView } from '../contract/model.ts';
+import { type ClusterView, type HostView, type NodeView, nameSchema } from '../contract/model.ts';
 import type { EngineClient } from '../serve/engine-socket.ts';
 import { UsageError } from './context.ts';
+
+/** A new name, as the contract wants it. Throws UsageError with the rule. */
+export function parseName(text: string): string {
+  const parsed = nameSchema.safeParse(text);
+  if (!parsed.success) throw new UsageError(`the name "${text}" does not do: ${parsed.error.issues[0]?.message}`);
+  return parsed.data;
+}
 
 export function findHost(fleet: FleetSnapshot, nameOrId: string): HostView {
   const found = fleet.hosts.find((host) => host.hostId === nameOrId || host.name === nameOrId);

@@ -13,8 +13,12 @@ import { addNodeCommands } from './commands/node.ts';
 import { addServeCommands } from './commands/serve.ts';
 import { describeFailure, failureIn, type GlobalOptions, note, UsageError } from './context.ts';
 
+/** Put in by the build, from package.json. */
+declare const __SYNOD_VERSION__: string;
+
 const program = new Command('synod')
   .description('Provision, operate, break and explain real Paxos clusters over SSH')
+  .version(__SYNOD_VERSION__)
   .option('--state <dir>', 'state folder (default: SYNOD_STATE, else the place of this system for state)')
   .option('--json', 'one JSON object on stdout')
   .exitOverride()

@@ -1,4 +1,5 @@
 /** A client of the contract on a WebSocket, whichever door it came by. */
+import type { Context } from '@orpc/server';
 import type { RPCHandler } from '@orpc/server/ws';
 import type { WebSocket } from 'ws';
 
@@ -6,7 +7,7 @@ import type { WebSocket } from 'ws';
 export const MAX_MESSAGE_BYTES = 1 << 20;
 
 /** Serves the contract; a client that breaks the protocol loses its connection, and nothing else happens. */
-export function admitClient(socket: WebSocket, rpc: RPCHandler<Record<never, never>>): void {
+export function admitClient(socket: WebSocket, rpc: RPCHandler<Context>): void {
   // Without a listener a malformed frame would end the process.
   socket.on('error', () => socket.terminate());
   rpc.upgrade(socket, { context: {} }).catch(() => socket.terminate());

@@ -81,6 +81,8 @@ describe.skipIf(!isBuilt)('synod, one command after another', () => {
       ['fault', 'inject', '--cut', 'node-1|node-1'],
       ['host', 'add'],
       ['lab', 'up', '--hosts', '0'],
+      ['cluster', 'create', 'Orders_2', '--hosts', 'host-1'],
+      ['cluster', 'create', 'twice', '--hosts', 'host-1,host-1'],
       ['no-such-word'],
     ]) {
       const { code, said } = await synod(...args);
@@ -91,6 +93,7 @@ describe.skipIf(!isBuilt)('synod, one command after another', () => {
     const dead = await synod('host', 'add', 'dead', '--address', '127.0.0.99', '--port', '9', '--user', 'nobody');
     expect(dead.code).toBe(1);
     expect(dead.result).toMatchObject({ ok: false, error: { nextStep: expect.stringMatching(/./) } });
+    expect((await succeeds('host', 'list'))['hosts']).toHaveLength(3);
   }, 60_000);
 
   it('removes the cluster from its hosts, and then the hosts', async () => {

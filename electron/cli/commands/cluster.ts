@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { ClusterView } from '../../contract/model.ts';
 import { act } from '../act.ts';
 import { CommandFailure, type GlobalOptions, note, printResult, UsageError, withEngine } from '../context.ts';
-import { findCluster, findHost, observedFleet } from '../find.ts';
+import { findCluster, findHost, observedFleet, parseName } from '../find.ts';
 import { follow } from '../follow.ts';
 import { resolveStateDir } from '../state-dir.ts';
 import { table } from '../table.ts';
@@ -27,11 +27,13 @@ export function addClusterCommands(program: Command): void {
     .requiredOption('--hosts <names>', 'host names, separated by commas')
     .option('--peer-port <port>', 'port between nodes', wholeNumber(1, 65535))
     .option('--client-port <port>', 'port for clients', wholeNumber(1, 65535))
-    .action(async (name: string, given: CreateOptions) => {
+    .action(async (text: string, given: CreateOptions) => {
+      const name = parseName(text);
       const options = program.opts<GlobalOptions>();
       await withEngine(stateDir(), async (client) => {
         const fleet = await client.fleet.get();
         const hostIds = given.hosts.split(',').map((host) => findHost(fleet, host.trim()).hostId);
+        if (new Set(hostIds).size < hostIds.length) throw new UsageError('--hosts names a host twice');
         const existing = fleet.clusters.find((view) => view.name === name);
         if (existing !== undefined) {
           assertSameHosts(existing, hostIds);

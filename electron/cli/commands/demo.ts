@@ -140,7 +140,7 @@ async function runUntilInterrupted(place: DemoPlace, options: DemoOptions, opene
   if (options.json)
     process.stdout.write(`${JSON.stringify({ ok: true, url, endpoints, tls: cluster.tls, ...fleet, provisionMs })}\n`);
   else sayHowToUse(endpoints, cluster.tls);
-  await (options.headless ? showAddress(url) : showWindow(place, opened, url));
+  await (options.headless ? showAddress(url, options) : showWindow(place, opened, url, options));
   return { ok: true };
 }
 
@@ -152,14 +152,14 @@ function sayHowToUse(endpoints: readonly string[], tls: { ca: string; cert: stri
 const HOW_IT_ENDS = 'Ctrl-C stops the demo and removes everything it made.';
 
 /** Until Ctrl-C. */
-async function showAddress(url: string): Promise<void> {
-  note(`The console: ${url}`);
-  note(`The address is good for one opening. ${HOW_IT_ENDS}`);
+async function showAddress(url: string, options: DemoOptions): Promise<void> {
+  if (!options.json) process.stdout.write(`${url}\n`);
+  note(`Open the console's address in a browser; it is good for one opening. ${HOW_IT_ENDS}`);
   await interrupted();
 }
 
 /** Until the window is closed. Electron has an engine of its own, so the one here ends first; a browser speaks to this one. */
-async function showWindow(place: DemoPlace, opened: Opened, url: string): Promise<void> {
+async function showWindow(place: DemoPlace, opened: Opened, url: string, options: DemoOptions): Promise<void> {
   if (existsSync(join(distDir, '../node_modules/electron/path.txt'))) {
     await opened.close();
     const electron = await startElectron(place.stateDir, distDir);
@@ -170,7 +170,7 @@ async function showWindow(place: DemoPlace, opened: Opened, url: string): Promis
   const window = await openAppWindow(url);
   if (!window.opened) {
     note(window.reason);
-    return showAddress(url);
+    return showAddress(url, options);
   }
   note('The console is open. Closing its window, or Ctrl-C, stops the demo and removes everything it made.');
   opened.hold(() => window.close());

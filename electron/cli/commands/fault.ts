@@ -27,7 +27,7 @@ export function addFaultCommands(program: Command): void {
     .option('--cluster <name>', 'the cluster, where there are several')
     .option('--isolate <node>', 'cut all links of this node, both ways')
     .option('--cut <groups>', 'two groups that cannot talk, both ways: "node-1,node-2|node-3"')
-    .option('--link <from>-\\><to>', 'one directed link: "node-1->node-2"; may be given again', collect)
+    .option('--link <pair>', 'one directed link: "node-1->node-2"; may be given again', collect)
     .option('--ttl <seconds>', 'how long, at most', wholeNumber(1, 3600), 60)
     .action(async (given: InjectOptions) => {
       const options = program.opts<GlobalOptions>();

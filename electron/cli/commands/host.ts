@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import type { HostAuth, HostView } from '../../contract/model.ts';
 import type { EngineClient } from '../../serve/engine-socket.ts';
 import { CommandFailure, type GlobalOptions, note, printResult, UsageError, withEngine } from '../context.ts';
-import { findHost, observedFleet } from '../find.ts';
+import { findHost, observedFleet, parseName } from '../find.ts';
 import { resolveStateDir } from '../state-dir.ts';
 import { table } from '../table.ts';
 import { wholeNumber } from './lab.ts';
@@ -19,7 +19,7 @@ interface AddOptions {
   readonly fingerprint?: string;
 }
 
-/** `synod host add|list|check`. */
+/** `synod host add|list|check|remove`. */
 export function addHostCommands(program: Command): void {
   const host = program.command('host').description('machines reached over SSH');
 
@@ -40,8 +40,12 @@ export function addHostCommands(program: Command): void {
     .action(async (name: string, given: AddOptions) => {
       const options = program.opts<GlobalOptions>();
       await withEngine(resolveStateDir(options.state), async (client) => {
-        const added = await addHost(client, name, given);
-        const trusted = await settleHostKey(client, added, given.fingerprint);
+        const added = await addHost(client, parseName(name), given);
+        const trusted = await settleHostKey(client, added, given.fingerprint).catch(async (error: unknown) => {
+          // A host that was never reached is a typing error more often than not: nothing is kept of it.
+          await client.hosts.remove({ hostId: added.hostId });
+          throw error;
+        });
         printResult(options, { ok: true, host: trusted }, () => `${trusted.name}: ${describeReach(trusted)}`);
       });
     });
@@ -54,6 +58,19 @@ export function addHostCommands(program: Command): void {
       await withEngine(resolveStateDir(options.state), async (client) => {
         const { hosts } = await observedFleet(client, 4000);
         printResult(options, { ok: true, hosts }, () => describeHosts(hosts));
+      });
+    });
+
+  host
+    .command('remove')
+    .argument('<name>')
+    .description('forget a host; refused while a node of a cluster lives there')
+    .action(async (name: string) => {
+      const options = program.opts<GlobalOptions>();
+      await withEngine(resolveStateDir(options.state), async (client) => {
+        const { hostId } = findHost(await client.fleet.get(), name);
+        await client.hosts.remove({ hostId });
+        printResult(options, { ok: true }, () => `${name} is forgotten; nothing on it was changed.`);
       });
     });
 
@@ -124,13 +141,13 @@ async function settleHostKey(client: EngineClient, host: HostView, expected: str
 function notReached(host: HostView) {
   return {
     kind: 'unreachable',
-    message: `${host.name} was added, but is ${host.reachability.state}.`,
+    message: `${host.name} was not added: it is ${host.reachability.state}.`,
     host: host.name,
     step: 'connect',
     command: null,
     exitCode: null,
     stderr: null,
-    nextStep: `Run "synod host check ${host.name}".`,
+    nextStep: 'Correct the address, port or login, and add it again.',
   };
 }
 

@@ -47,10 +47,15 @@ export function addLabCommands(program: Command): void {
     .description('stop the hosts and delete them with the nodes and data on them')
     .option('--confirm <word>', 'must be "lab"')
     .action(async (given: { confirm?: string }) => {
-      if (given.confirm !== 'lab')
-        throw new UsageError('this deletes the lab hosts with all nodes and data on them; agree with --confirm lab');
       const options = program.opts<GlobalOptions>();
       await withEngine(resolveStateDir(options.state), async (client) => {
+        const before = await client.lab.status();
+        if (before.hosts.length === 0 && before.residue.length === 0) {
+          printResult(options, { ok: true, residue: [] }, () => 'There is no lab on this computer; nothing to do.');
+          return;
+        }
+        if (given.confirm !== 'lab')
+          throw new UsageError('this deletes the lab hosts with all nodes and data on them; agree with --confirm lab');
         const operation = await follow(client, (await client.lab.down({ confirm: 'lab' })).operationId);
         const { residue } = await client.lab.status();
         printResult(options, { ok: residue.length === 0, residue }, () => operation.outcome ?? 'The lab is gone.');

@@ -79,7 +79,9 @@ async function showConsole(server: ConsoleServer): Promise<void> {
     window.close();
     return;
   }
-  note(`${window.reason} Open this address in a browser; it is good for one opening:`);
-  note(server.newUrl());
+  note(
+    `${window.reason} Open this address in a browser; it is good for one opening. Ctrl-C ends the console, not the clusters.`,
+  );
+  process.stdout.write(`${server.newUrl()}\n`);
   await interrupted();
 }
