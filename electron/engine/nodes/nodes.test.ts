@@ -129,6 +129,56 @@ describe('node operations', () => {
     });
   });
 
+  const cutOff = { quorumConnected: false, believedLeader: 0 };
+  const started: Change = { service: { pid: 900 }, sample: { ...cutOff, role: 'follower', pid: 900, decidedUpTo: 5 } };
+  const runs = () => ({ nodeId: nodeIdOf(1), state: 'running', pid: 900, restarts: 0, reason: null });
+
+  it('the first of a stopped cluster to be started waits for the others, and nobody waits for it', async () => {
+    example = { voters: 3, change: { 1: stopped, 2: stopped, 3: stopped } };
+    answer = runs;
+    const starting = service('nodeStart', 1);
+    await asked();
+    becomes({ voters: 3, change: { 1: started, 2: stopped, 3: stopped } });
+    expect(await starting).toMatchObject({
+      state: 'succeeded',
+      outcome: 'node-1 runs and waits for a quorum: 1 of 3 nodes run.',
+      steps: [{ state: 'succeeded' }, { state: 'skipped', detail: 'waits for a quorum: 1 of 3 nodes run' }],
+    });
+  });
+
+  it('hosts that were not heard yet get a moment before a quorum is called missing', async () => {
+    example = { voters: 3, change: { 1: stopped, 2: { never: true }, 3: { never: true } } };
+    answer = runs;
+    const starting = service('nodeStart', 1);
+    await asked();
+    const unheard: Example = { voters: 3, change: { 1: started, 2: { never: true }, 3: { never: true } } };
+    for (let second = 1; second <= 3; second++) becomes(unheard);
+    await asked();
+    expect(operations.recent(0)).toHaveLength(1);
+    for (let second = 4; second <= 6; second++) becomes(unheard);
+    expect(await starting).toMatchObject({ outcome: 'node-1 runs and waits for a quorum: 1 of 3 nodes run.' });
+  });
+
+  it.each(['nodeStart', 'nodeStop', 'nodeRestart'] as const)('after a %s nothing older counts', async (kind) => {
+    const state = kind === 'nodeStop' ? 'stopped' : 'running';
+    example = { voters: 1, leader: 2, ...(kind === 'nodeStart' ? { change: { 1: stopped } } : {}) };
+    answer = () => ({ ...runs(), state, pid: kind === 'nodeStop' ? null : 900 });
+    const done = service(kind, 1);
+    await asked();
+    const seen = () => observations.node(nodeIdOf(1));
+    expect(seen()).toMatchObject({ service: { state }, sample: null, observedAtUnixMs: NOW });
+    // Captured before the answer, and only now here.
+    const before = situationExample({ voters: 1 }).observations.get(nodeIdOf(1));
+    const late = { service: { ...runs(), state: 'failed' as const }, node: before?.sample ?? null };
+    const sample = { ...nothingNew(), nodes: [late] };
+    observations.take({ hostId: 'h-x', atUnixMs: NOW - 1, clockOffsetMs: 0, sample });
+    expect(seen()).toMatchObject({ service: { state }, sample: null });
+    observations.take({ hostId: 'h-x', atUnixMs: NOW + 1, clockOffsetMs: 0, sample });
+    expect(seen()).toMatchObject({ service: { state: 'failed' }, sample: { nodeId: nodeIdOf(1) } });
+    becomes({ voters: 1, change: { 1: kind === 'nodeStop' ? stopped : { sample: { pid: 900 } } } });
+    expect(await done).toMatchObject({ state: 'succeeded' });
+  });
+
   it('a stop that leaves too few voters does not wait for a leader', async () => {
     example = { voters: 3, change: { 3: stopped } };
     answer = () => ({ nodeId: nodeIdOf(1), state: 'stopped', pid: null, restarts: 0, reason: null });

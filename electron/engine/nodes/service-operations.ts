@@ -6,7 +6,7 @@
 import type { AgentCall, AgentParams, AgentResult } from '../../../cluster-node/contract/agent.ts';
 import type { ServiceState } from '../../../cluster-node/contract/sample.ts';
 import { isOutcomeUnknown } from '../agents/agent-error.ts';
-import type { MemberPicture } from '../fleet/plan/picture.ts';
+import type { MemberPicture, Picture } from '../fleet/plan/picture.ts';
 import { FailureError } from '../operations/failure.ts';
 import type { OperationBody, OperationRun, StepName } from '../operations/operations.ts';
 import { follow, headNow, isLevel, leaderChangeAfter, memberOf, sayLeaderChange } from './follow.ts';
@@ -17,6 +17,8 @@ type Outcome = Awaited<ReturnType<OperationBody>>;
 
 /** How long a node may take to be level again before the operation stops watching and says how far it is. */
 const LEVEL_WITHIN_MS = 60_000;
+/** How long a host is waited for that was not heard of, as all are when the engine has only just begun. */
+const HEARD_WITHIN_MS = 5000;
 /** How long the others are watched for a new leader. */
 const LEADER_WITHIN_MS = 10_000;
 /** How long a service is asked again after a call without an answer. */
@@ -113,6 +115,8 @@ async function serve(
     const answer = await orUnknown<AgentResult<ServiceCall>>(() =>
       port.agents.call(began.member.hostId, at.call, params),
     );
+    // A sample from before would still show the node as it was, and the next action be judged by that.
+    if (answer !== 'unknown') port.observations.takeAnswer(answer, port.clock());
     const found = answer === 'unknown' ? await readBack(port, run, at) : answer;
     if (found?.state === at.wanted) return { state: 'succeeded', detail: sayService(found) };
     throw notAsWanted(began, found, at.wanted);
@@ -174,10 +178,20 @@ async function catchUp(
   await run.step(onHost(began, 'Catch up'), async () => {
     const head = Math.max(began.head, headNow(port.picture(began.clusterId)));
     const wait = { clusterId: began.clusterId, timeoutMs: LEVEL_WITHIN_MS, signal: run.signal };
+    const since = port.clock();
     const level = await follow(port, wait, (picture) => {
       const member = memberOf(picture, began.nodeId);
-      return isLevel(member, { head, exceptPid: at.exceptPid }) ? member : null;
+      if (isLevel(member, { head, exceptPid: at.exceptPid })) return member;
+      const isNew = member.sample !== null && member.sample.pid !== at.exceptPid;
+      return isNew && lacksQuorum(picture, port.clock() - since) ? 'too few' : null;
     });
+    if (level === 'too few') {
+      const { members } = port.picture(began.clusterId);
+      const running = members.filter((member) => member.alive).length;
+      const waits = `waits for a quorum: ${running} of ${members.length} nodes run`;
+      outcome = `${name} ${at.what} and ${waits}.`;
+      return { state: 'skipped', detail: waits };
+    }
     if (level === null) {
       const picture = port.picture(began.clusterId);
       const member = memberOf(picture, began.nodeId);
@@ -190,6 +204,13 @@ async function catchUp(
     return { state: 'succeeded', detail: `decided up to ${level.sample?.decidedUpTo ?? head}` };
   });
   return outcome;
+}
+
+/** Fewer voters than a quorum can be seen to run, and those of hosts that were not heard yet had time to be. */
+function lacksQuorum(picture: Picture, waitedMs: number): boolean {
+  if (picture.possiblyAlive.length < picture.quorumSize) return true;
+  const running = picture.members.filter((member) => member.alive).length;
+  return running < picture.quorumSize && waitedMs > HEARD_WITHIN_MS;
 }
 
 function sayDistance(member: MemberPicture, head: number): string {

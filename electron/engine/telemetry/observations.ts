@@ -1,5 +1,5 @@
 /** What was last seen of every host and node, and a way to wait until something is seen. */
-import type { Sample } from '../../../cluster-node/contract/sample.ts';
+import type { Sample, ServiceState } from '../../../cluster-node/contract/sample.ts';
 import type { ReceivedSample } from '../agents/agent-session.ts';
 import type { NodeObservation } from '../fleet/plan/situation.ts';
 import type { HostObservation } from '../fleet/plan/views.ts';
@@ -8,13 +8,17 @@ import { type CounterReading, ratePerSecond } from './rates.ts';
 export class Observations {
   readonly #hosts = new Map<string, HostObservation>();
   readonly #nodes = new Map<string, NodeObservation>();
+  /** By node: when a call about its service was answered last. */
+  readonly #answeredAtUnixMs = new Map<string, number>();
   readonly #writes = new Map<string, CounterReading>();
   readonly #listeners = new Set<(received: ReceivedSample) => void>();
 
   take(received: ReceivedSample): void {
     const { hostId, sample, atUnixMs } = received;
     this.#hosts.set(hostId, { sample: sample.host, observedAtUnixMs: atUnixMs });
-    for (const { service, node } of sample.nodes)
+    for (const { service, node } of sample.nodes) {
+      // Captured before an answer that is known already: older than what it would replace.
+      if (atUnixMs <= (this.#answeredAtUnixMs.get(service.nodeId) ?? 0)) continue;
       this.#nodes.set(service.nodeId, {
         service,
         sample: node,
@@ -22,7 +26,20 @@ export class Observations {
         observedAtUnixMs: atUnixMs,
         writesPerSecond: this.#writeRate(service.nodeId, node, sample.capturedAtUnixMs),
       });
+    }
     for (const listener of this.#listeners) listener(received);
+  }
+
+  /**
+   * A service as the answer to a call gives it, at this moment: what was seen before, and samples that were captured before and
+   * are still on their way, no longer count. What the node itself says is not known until its next sample.
+   */
+  takeAnswer(service: ServiceState, atUnixMs: number): void {
+    const { nodeId } = service;
+    const answeredPid = this.#nodes.get(nodeId)?.answeredPid ?? null;
+    this.#writes.delete(nodeId);
+    this.#answeredAtUnixMs.set(nodeId, atUnixMs);
+    this.#nodes.set(nodeId, { service, sample: null, answeredPid, observedAtUnixMs: atUnixMs, writesPerSecond: null });
   }
 
   #writeRate(nodeId: string, node: Sample['nodes'][number]['node'], capturedAtUnixMs: number): number | null {
@@ -95,5 +112,6 @@ export class Observations {
   forgetNode(nodeId: string): void {
     this.#nodes.delete(nodeId);
     this.#writes.delete(nodeId);
+    this.#answeredAtUnixMs.delete(nodeId);
   }
 }
