@@ -18,6 +18,10 @@ import {
 import { LineSplitter } from './line-splitter.ts';
 
 const MAX_LINE_BYTES = 1 << 20;
+/** The agent opens one for each call; several consoles may be at work. */
+const CONNECTIONS_AT_MOST = 64;
+/** Longer than any call takes, so that forgotten connections do not shut out the rest. */
+const IDLE_MS = 60_000;
 
 export type AdminHandlers = {
   readonly [C in AdminCall]: (params: AdminParams<C>) => AdminResult<C> | Promise<AdminResult<C>>;
@@ -48,8 +52,10 @@ export function createAdminServer(options: {
   const server = createServer((socket) => {
     sockets.add(socket);
     socket.on('error', () => undefined).on('close', () => sockets.delete(socket));
+    socket.setTimeout(IDLE_MS, () => socket.destroy());
     readLines(socket, (line) => void answer(options, line).then((reply) => socket.write(`${JSON.stringify(reply)}\n`)));
   });
+  server.maxConnections = CONNECTIONS_AT_MOST;
   return {
     listen: () => {
       mkdirSync(dirname(options.socketPath), { recursive: true, mode: 0o700 });

@@ -7,12 +7,16 @@ import type { MemberSlot } from '../contract/ballot.ts';
 import type { MemberAddress } from '../contract/node-config.ts';
 import type { PeerMessage } from '../contract/peer.ts';
 import { listenOn } from '../runtime/listen.ts';
+import { Newcomers } from '../runtime/newcomers.ts';
 import { decodeFrame, encodeFrame, type Frame, type Hello } from './codec.ts';
 import { FrameSplitter } from './frame-splitter.ts';
 import { type PeerTls, peerNodeIds } from './identity.ts';
 import { helloMismatch } from './outbound-link.ts';
 
-const HELLO_TIMEOUT_MS = 2000;
+/** Handshake and hello together. */
+const HELLO_TIMEOUT_MS = 4000;
+/** Connections that have not said a valid hello. A cluster has a handful of members. */
+const NEWCOMERS_AT_MOST = 64;
 /** A peer pings twice a second; without that its connection is dead, whatever the system says. */
 const SILENCE_MS = 3000;
 const PONG = encodeFrame({ kind: 'pong' });
@@ -28,6 +32,7 @@ export interface InboundServerOptions {
 export class InboundServer {
   readonly #options: InboundServerOptions;
   readonly #server: tls.Server;
+  readonly #newcomers: Newcomers;
   readonly #sockets = new Set<tls.TLSSocket>();
   readonly #byMember = new Map<MemberSlot, tls.TLSSocket>();
 
@@ -41,11 +46,15 @@ export class InboundServer {
         // the connection without a word.
         rejectUnauthorized: false,
         minVersion: 'TLSv1.3',
-        handshakeTimeout: HELLO_TIMEOUT_MS,
         noDelay: true,
       },
       (socket) => this.#accept(socket),
     );
+    this.#newcomers = new Newcomers(this.#server, {
+      atMost: NEWCOMERS_AT_MOST,
+      deadlineMs: HELLO_TIMEOUT_MS,
+      onTurnedAway: options.onRefused,
+    });
     this.#server.on('tlsClientError', (error, socket) => {
       // Someone who hangs up during the handshake, such as a port scan, is not worth a line.
       if ((error as NodeJS.ErrnoException).code !== 'ECONNRESET')
@@ -59,6 +68,7 @@ export class InboundServer {
   }
 
   close(): Promise<void> {
+    this.#newcomers.clear();
     for (const socket of this.#sockets) socket.destroy();
     return new Promise((resolve) => this.#server.close(() => resolve()));
   }
@@ -111,6 +121,7 @@ export class InboundServer {
     if (mismatch !== null) throw new Refusal(mismatch);
     this.#byMember.get(peer.memberSlot)?.destroy();
     this.#byMember.set(peer.memberSlot, socket);
+    this.#newcomers.admit(socket);
     socket.write(encodeFrame(hello));
     return peer.memberSlot;
   }

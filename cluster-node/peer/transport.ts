@@ -7,11 +7,14 @@ import type { Logger } from 'pino';
 import type { MemberSlot } from '../contract/ballot.ts';
 import type { MemberAddress } from '../contract/node-config.ts';
 import type { PeerMessage } from '../contract/peer.ts';
+import { LineLimit } from '../runtime/line-limit.ts';
 import { encodeFrame, type Hello, PEER_PROTOCOL_VERSION } from './codec.ts';
 import type { PeerTls } from './identity.ts';
 import { InboundServer } from './inbound-server.ts';
 import type { LinkFilter } from './link-filter.ts';
 import { OutboundLink } from './outbound-link.ts';
+
+const REFUSAL_LINES = { atMost: 20, perMs: 10_000 };
 
 export interface TransportOptions {
   readonly clusterId: string;
@@ -35,6 +38,7 @@ export class Transport {
     const { nodeId, memberSlot } = self;
     const hello: Hello = { kind: 'hello', protocolVersion: PEER_PROTOCOL_VERSION, clusterId, nodeId, memberSlot };
     for (const peer of peers) this.#links.set(peer.memberSlot, this.#linkTo(peer, hello));
+    const refusals = new LineLimit(REFUSAL_LINES);
     this.#server = new InboundServer({
       hello,
       peers,
@@ -42,7 +46,12 @@ export class Transport {
       onMessage: (from, message) => {
         if (!filter.dropsFrom(from)) options.onMessage(from, message);
       },
-      onRefused: (remote, reason) => logger.warn({ remote, reason }, 'refused a connection to the peer port'),
+      onRefused: (remote, reason) => {
+        const leftOut = refusals.next();
+        if (leftOut === null) return;
+        const before = leftOut > 0 ? { notLoggedBefore: leftOut } : {};
+        logger.warn({ remote, reason, ...before }, 'refused a connection to the peer port');
+      },
     });
   }
 
