@@ -5,6 +5,8 @@
 import http2 from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { etcdErrors } from '../machine/errors.ts';
+import { Newcomers } from '../runtime/newcomers.ts';
+import { ByteBudget } from './byte-budget.ts';
 import { clusterMethods } from './cluster-service.ts';
 import { type GrpcLimits, serveGrpc } from './grpc-server.ts';
 import { kvMethods } from './kv-service.ts';
@@ -25,12 +27,39 @@ export interface ClientServer {
 }
 
 /** As etcd: 1.5 MiB for a request and half a MiB for what surrounds it; seven seconds and no more for a call. */
-const limits: GrpcLimits = { maxMessageBytes: 2 * 1024 * 1024, maxTimeoutMs: 7000 };
-/** Of one connection, for requests and answers not yet sent; past it new calls are reset with ENHANCE_YOUR_CALM. */
+const limits = { maxMessageBytes: 2 * 1024 * 1024, maxTimeoutMs: 7000 };
+/** Of one connection, as node:http2 counts; past it new calls are reset with ENHANCE_YOUR_CALM. Not reached before `bounds`. */
 const MAX_SESSION_MEMORY_MB = 256;
-const http2Settings = { maxConcurrentStreams: 4096, initialWindowSize: 1 << 20 };
+/** More calls wait at the client. */
+const http2Settings = { maxConcurrentStreams: 1024, initialWindowSize: 1 << 20 };
 
-export function createClientServer(port: NodePort, tls: ClientTls | null): ClientServer {
+export interface ClientBounds {
+  /** Of all requests not yet answered and all answers not yet sent; past it calls are refused with "too many requests". */
+  readonly keptBytes: number;
+  /** Of one connection, so that one client cannot take everything. */
+  readonly keptBytesOfOne: number;
+  /** After so long (node:http2 takes up to three times that) a call on whose stream nothing moves is reset. */
+  readonly stalledMs: number;
+  readonly connections: number;
+  /** Connections on which HTTP/2 has not begun. */
+  readonly newcomers: number;
+  readonly newcomerMs: number;
+}
+
+export const defaultClientBounds: ClientBounds = {
+  keptBytes: 256 << 20,
+  keptBytesOfOne: 128 << 20,
+  stalledMs: 10_000,
+  connections: 2048,
+  newcomers: 1024,
+  newcomerMs: 5000,
+};
+
+export function createClientServer(
+  port: NodePort,
+  tls: ClientTls | null,
+  bounds: ClientBounds = defaultClientBounds,
+): ClientServer {
   const methods = new Map([...kvMethods(port), ...clusterMethods(port, tls ? 'https' : 'http')]);
   // A client may ask to be told at once when there is no leader (clientv3.WithRequireLeader).
   const refuse = (headers: http2.IncomingHttpHeaders) =>
@@ -47,13 +76,22 @@ export function createClientServer(port: NodePort, tls: ClientTls | null): Clien
       })
     : http2.createServer({ settings: http2Settings, maxSessionMemory: MAX_SESSION_MEMORY_MB });
   const sessions = new Set<http2.ServerHttp2Session>();
+  const grpcLimits: GrpcLimits = { ...limits, stalledMs: bounds.stalledMs };
+  const budget = new ByteBudget(bounds.keptBytes);
+  const newcomers = new Newcomers(server, { atMost: bounds.newcomers, deadlineMs: bounds.newcomerMs });
+  server.maxConnections = bounds.connections;
   server.on('connection', (socket) => socket.setNoDelay(true));
   server.on('session', (session) => {
     sessions.add(session);
     session.setLocalWindowSize(4 << 20);
     session.on('error', () => {}).on('close', () => sessions.delete(session));
+    // The client's first frame.
+    session.once('remoteSettings', () => newcomers.admit(session.socket));
+    const share = budget.part(bounds.keptBytesOfOne);
+    session.on('stream', (stream, headers) =>
+      serveGrpc({ stream, headers, methods, limits: grpcLimits, refuse, budget: share }),
+    );
   });
-  server.on('stream', (stream, headers) => serveGrpc({ stream, headers, methods, limits, refuse }));
   return {
     listen: (address) =>
       new Promise((resolve, reject) => {
@@ -67,6 +105,7 @@ export function createClientServer(port: NodePort, tls: ClientTls | null): Clien
     close: (graceMs = 1000) =>
       new Promise((resolve) => {
         server.close(() => resolve());
+        newcomers.clear();
         for (const session of sessions) session.close();
         setTimeout(() => sessions.forEach((session) => session.destroy()), graceMs).unref();
       }),

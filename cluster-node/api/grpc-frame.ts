@@ -46,7 +46,17 @@ export class FrameReader {
     this.#pendingBytes += chunk.length;
     const messages: Uint8Array[] = [];
     for (let message = this.#next(); message; message = this.#next()) messages.push(message);
+    this.#unshare();
     return messages;
+  }
+
+  /** What waits for more must not keep the much larger block alive in which it came. */
+  #unshare(): void {
+    const last = this.#pending.at(-1);
+    if (last === undefined || last.length * 2 > last.buffer.byteLength) return;
+    const copy = Buffer.allocUnsafeSlow(last.length);
+    copy.set(last);
+    this.#pending[this.#pending.length - 1] = copy;
   }
 
   #next(): Uint8Array | null {
