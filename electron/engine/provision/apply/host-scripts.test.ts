@@ -14,6 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { identify } from '../../../../cluster-node/supervisor/process-identity.ts';
 import { inspectScript, obstacleIn, parseInspection } from '../plan/inspection.ts';
 import {
   LINKED,
@@ -85,7 +86,7 @@ describe.skipIf(process.platform === 'win32')('scripts on a host', () => {
     put('.synod/releases/0.1.0/synod-node.cjs');
     put(`.synod/nodes/${nodeId}/config.json`, `{\n "clusterId": "c-aaaaaaaa",\n "nodeId": "${nodeId}"\n}\n`);
     put(`.synod/nodes/${nodeId}/data/log`);
-    put(`.synod/nodes/${nodeId}/run/supervisor.json`, `{"pid": ${process.pid}}`);
+    put(`.synod/nodes/${nodeId}/run/supervisor.json`, JSON.stringify(identify(process.pid)));
     expect(inspect()).toMatchObject({
       runtime: 'file',
       release: 'file',
@@ -94,6 +95,21 @@ describe.skipIf(process.platform === 'win32')('scripts on a host', () => {
       isRunning: true,
     });
     expect(obstacle()).toBeNull();
+  });
+
+  it('see no node running in another process that has its number', () => {
+    const own = identify(process.pid);
+    if (own === null) throw new Error('this process runs');
+    const others = [
+      { ...own, bootId: 'another-boot' },
+      { ...own, startTime: `${own.startTime}0` },
+      { pid: own.pid },
+      { ...own, pid: 2 ** 22 + 1 },
+    ];
+    for (const other of others) {
+      put(`.synod/nodes/${nodeId}/run/supervisor.json`, JSON.stringify(other));
+      expect(inspect().isRunning).toBe(false);
+    }
   });
 
   it.each<[string, () => void, string]>([

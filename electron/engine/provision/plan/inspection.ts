@@ -5,6 +5,7 @@
 
 import { z } from 'zod';
 import { HOST_ROOT, hostLayout, nodeLayout } from '../../../../cluster-node/contract/host-layout.ts';
+import { recordedProcessFunctions } from './recorded-process.ts';
 
 export interface InspectedPlaces {
   readonly nodeId: string;
@@ -41,8 +42,8 @@ echo "release=$(kind ${hostLayout.release(places.releaseVersion)})"
 echo "node=$(kind ${node})"
 [ -f ${node}/${nodeLayout.config} ] && echo "config=$(tr -d '\\n' < ${node}/${nodeLayout.config})"
 [ -n "$(ls -A ${node}/${nodeLayout.dataDir} 2>/dev/null)" ] && echo "data=yes"
-pid=$(sed -n 's/.*"pid" *: *\\([0-9][0-9]*\\).*/\\1/p' ${node}/${nodeLayout.supervisorPid} 2>/dev/null | head -n 1)
-[ -n "$pid" ] && kill -0 "$pid" 2>/dev/null && echo "running=yes"
+${recordedProcessFunctions}
+recorded ${node}/${nodeLayout.supervisorPid} && lives "$pid" "$start" && echo "running=yes"
 exit 0
 `;
 }

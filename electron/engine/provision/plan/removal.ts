@@ -1,5 +1,6 @@
 /** Scripts that take a cluster's things off a host again, and that prove it. Ids and versions need no quoting. */
 import { HOST_ROOT, hostLayout, nodeLayout } from '../../../../cluster-node/contract/host-layout.ts';
+import { recordedProcessFunctions } from './recorded-process.ts';
 
 const SAFE = /^[A-Za-z0-9._-]+$/;
 
@@ -90,22 +91,14 @@ export const OUTLIVED = 75;
 
 /**
  * Stops a node without its agent: the supervisor and then the node that its `run/*.json` name, each only while it is the very
- * process that was written down (boot and start time). Ends with `OUTLIVED` when one stays. Needs /proc.
+ * process that was written down (boot and start time). Ends with `OUTLIVED` when one stays.
  */
 export function stopRecordedScript(nodeId: string): string {
   const dir = hostLayout.nodeDir(assertNodeId(nodeId));
   return `
 set -u
 cd "$HOME" || exit 1
-boot=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)
-field() { sed -n 's/.*"'"$2"'" *: *"\\{0,1\\}\\([A-Za-z0-9-]*\\).*/\\1/p' "$1" 2>/dev/null | head -n 1; }
-lives() { # pid, start time
-  stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
-  set -- "$2" \${stat##*) }
-  case "$2" in Z|X) return 1 ;; esac
-  [ "$1" = "\${21-}" ]
-}
-end() { # pid, start time, tenths of a second from SIGTERM to SIGKILL
+${recordedProcessFunctions}end() { # pid, start time, tenths of a second from SIGTERM to SIGKILL
   kill -TERM "$1" 2>/dev/null
   tenths=0
   while lives "$1" "$2"; do
@@ -116,8 +109,7 @@ end() { # pid, start time, tenths of a second from SIGTERM to SIGKILL
   echo "ended=$1"
 }
 for record in ${dir}/${nodeLayout.supervisorPid} ${dir}/${nodeLayout.nodePid}; do
-  pid=$(field "$record" pid); start=$(field "$record" startTime)
-  [ -n "$pid" ] && [ -n "$start" ] && [ "$(field "$record" bootId)" = "$boot" ] || continue
+  recorded "$record" || continue
   ! lives "$pid" "$start" || end "$pid" "$start" 120
 done
 `;
