@@ -10,6 +10,7 @@ import { freshnessOf } from '../../../ui/freshness.ts';
 import { lagInWords } from '../../../ui/lag.ts';
 import { Swatch } from '../../../ui/swatch.tsx';
 import { nodeNameOf } from '../node-name.ts';
+import { isHeard } from '../topology/heard.ts';
 import { NodeActions } from './node-actions.tsx';
 
 export function NodeRow(props: { node: NodeView; cluster: ClusterView; onLog: () => void }) {
@@ -70,7 +71,7 @@ export function NodeRow(props: { node: NodeView; cluster: ClusterView; onLog: ()
       </td>
       <td className="pr-3">
         {say((said) => (
-          <Peers said={said} />
+          <Peers said={said} cluster={cluster} />
         ))}
       </td>
       <td className="pr-3 text-xs text-faint">{at === null ? <Unknown /> : `${formatAge(now - at)} ago`}</td>
@@ -107,19 +108,16 @@ function Service({ service }: { service: NonNullable<NodeView['service']> }) {
   );
 }
 
-function Peers({ said }: { said: NodeSample }) {
-  const missing = said.peers.filter((peer) => !peer.connected).map((peer) => peer.memberSlot);
+/** How many of its peers a node hears; a peer that is up but cut off is not heard. */
+function Peers({ said, cluster }: { said: NodeSample; cluster: ClusterView }) {
+  const missing = said.peers.filter((peer) => !isHeard(peer)).map((peer) => nodeNameOf(cluster, peer.memberSlot));
   return (
     <>
       <span className={cn(!said.quorumConnected && 'font-medium text-fault')}>
         {said.peers.length - missing.length} of {said.peers.length}
         {!said.quorumConnected && ', no quorum'}
       </span>
-      {missing.length > 0 && (
-        <span className="name block text-2xs text-faint">
-          {missing.length === 1 ? 'not node' : 'not nodes'} {missing.join(', ')}
-        </span>
-      )}
+      {missing.length > 0 && <span className="name block text-2xs text-faint">not {missing.join(', ')}</span>}
     </>
   );
 }

@@ -5,6 +5,8 @@ import { formatAge, formatMs } from '../../../ui/format.ts';
 import { freshnessOf } from '../../../ui/freshness.ts';
 import { Swatch } from '../../../ui/swatch.tsx';
 import { cn } from '../../../ui/class-names.ts';
+import { isHeard } from '../topology/heard.ts';
+import { isDown } from '../topology/links.ts';
 
 /** Who hears whom, by their own word: each row is one node's view of the others. */
 export function PeerMatrix({ cluster }: { cluster: ClusterView }) {
@@ -59,12 +61,20 @@ function PeerCell({ from, to, silent }: { from: NodeView; to: NodeView; silent: 
   const shape = 'h-8 min-w-24 rounded-md border border-line px-2 text-center text-xs';
   if (from === to) return <td className={cn(shape, 'border-transparent text-faint')}>–</td>;
   const peer = from.sample?.peers.find((each) => each.memberSlot === to.memberSlot);
+  if (isDown(from) || isDown(to)) {
+    const down = isDown(from) ? from : to;
+    return (
+      <td className={cn(shape, 'bg-raise/40 text-faint')}>
+        {down.name} {down.condition === 'failed' ? 'has failed' : 'is stopped'}
+      </td>
+    );
+  }
   if (silent || peer === undefined) return <td className={cn(shape, 'hatched text-unknown')}>unknown</td>;
-  if (!peer.connected)
+  if (!isHeard(peer))
     return (
       <td className={cn(shape, 'border-dashed border-fault bg-faultwash text-fault')}>
         ✕ {peer.heardMsAgo === null ? 'never heard' : `${formatAge(peer.heardMsAgo)} ago`}
       </td>
     );
-  return <td className={shape}>{peer.roundTripMs === null ? 'connected' : `${formatMs(peer.roundTripMs)} ms`}</td>;
+  return <td className={shape}>{peer.roundTripMs === null ? 'heard' : `${formatMs(peer.roundTripMs)} ms`}</td>;
 }

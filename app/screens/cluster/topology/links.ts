@@ -1,8 +1,10 @@
 /** What is known of every directed link of a cluster, and sets of links as they are drawn. All pure. */
-import type { ClusterView, FaultView, Link } from '../../../../electron/contract/model.ts';
+import type { ClusterView, FaultView, Link, NodeView } from '../../../../electron/contract/model.ts';
 import { freshnessOf } from '../../../ui/freshness.ts';
+import { isHeard } from './heard.ts';
 
-export type LinkState = 'up' | 'down' | 'cut' | 'unknown';
+/** `stopped`: one of its two nodes does not run, which is no fault of the link. */
+export type LinkState = 'up' | 'down' | 'cut' | 'stopped' | 'unknown';
 
 export interface LinkView extends Link {
   readonly state: LinkState;
@@ -18,28 +20,36 @@ export function linkOf(key: string): Link {
   return { from: from ?? 0, to: to ?? 0 };
 }
 
-/** A cut by one of our faults beats what the nodes say; a node that was not heard of lately says nothing. */
+/**
+ * A link is up when the node that it leads to hears the other: nobody else can tell. A cut by one of our faults beats what nodes
+ * say; a node that was not heard of lately says nothing.
+ */
 export function linkViews(
-  cluster: ClusterView,
+  cluster: Pick<ClusterView, 'nodes'>,
   cuts: readonly Pick<FaultView, 'links'>[],
   nowUnixMs: number,
 ): readonly LinkView[] {
   const cut = new Set(cuts.flatMap((fault) => fault.links.map(linkKey)));
-  return cluster.nodes.flatMap((node) =>
+  return cluster.nodes.flatMap((from) =>
     cluster.nodes
-      .filter((other) => other !== node)
-      .map((other): LinkView => {
-        const link = { from: node.memberSlot, to: other.memberSlot };
-        const heard = node.sample !== null && freshnessOf(node.observedAtUnixMs, nowUnixMs) !== 'unknown';
-        const peer = heard ? node.sample?.peers.find((each) => each.memberSlot === other.memberSlot) : undefined;
-        const stopped = node.condition === 'stopped' || node.condition === 'failed';
-        const roundTripMs = peer?.roundTripMs ?? null;
+      .filter((to) => to !== from)
+      .map((to): LinkView => {
+        const link = { from: from.memberSlot, to: to.memberSlot };
+        if (isDown(from) || isDown(to)) return { ...link, state: 'stopped', roundTripMs: null };
         if (cut.has(linkKey(link))) return { ...link, state: 'cut', roundTripMs: null };
-        if (stopped) return { ...link, state: 'down', roundTripMs: null };
+        const known = to.sample !== null && freshnessOf(to.observedAtUnixMs, nowUnixMs) !== 'unknown';
+        const peer = known ? to.sample?.peers.find((each) => each.memberSlot === from.memberSlot) : undefined;
         if (peer === undefined) return { ...link, state: 'unknown', roundTripMs: null };
-        return { ...link, state: peer.connected ? 'up' : 'down', roundTripMs };
+        return isHeard(peer)
+          ? { ...link, state: 'up', roundTripMs: peer.roundTripMs }
+          : { ...link, state: 'down', roundTripMs: null };
       }),
   );
+}
+
+/** It does not run, as its host says. */
+export function isDown(node: Pick<NodeView, 'condition'>): boolean {
+  return node.condition === 'stopped' || node.condition === 'failed';
 }
 
 /** Two directions between the same two nodes. */

@@ -1,6 +1,7 @@
 /**
  * Nodes on a ring and the links between them. Two directions in the same state are one line; where they differ each has its own,
- * with an arrow. Cut links are dashed and crossed, links that are down are dotted, unknown ones are pale: never colour alone.
+ * with an arrow. Cut links are dashed and crossed, links that are down are dotted, those of a node
+ * that does not run and unknown ones are pale: never colour alone.
  */
 import { memo } from 'react';
 import { type ClusterView, formatBallot, type NodeView } from '../../../../electron/contract/model.ts';
@@ -140,6 +141,11 @@ const captions: Partial<Record<NodeView['condition'], string>> = {
   starting: 'starting',
 };
 
+function rimOf(condition: NodeView['condition'], memberSlot: number): string {
+  if (condition === 'unknown') return 'var(--color-unknown)';
+  return condition === 'stopped' || condition === 'failed' ? 'var(--color-faint)' : nodeColour(memberSlot);
+}
+
 function NodeDot(props: { node: NodeView; condition: NodeView['condition']; at: Point; radius: number }) {
   const { node, condition, at, radius } = props;
   const leads = condition === 'leader';
@@ -158,7 +164,7 @@ function NodeDot(props: { node: NodeView; condition: NodeView['condition']; at: 
         cy={at.y}
         r={radius}
         fill="var(--color-panel)"
-        stroke={condition === 'unknown' ? 'var(--color-unknown)' : nodeColour(node.memberSlot)}
+        stroke={rimOf(condition, node.memberSlot)}
         strokeWidth="2.6"
         strokeDasharray={dashed ? '4 3' : 'none'}
       />
