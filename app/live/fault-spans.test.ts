@@ -11,6 +11,7 @@ const fault = (state: FaultView['state']): FaultView => ({
   title: 'a | b',
   injectedAtUnixMs: 1000,
   healsAtUnixMs: 61_000,
+  endedAtUnixMs: null,
   state,
   nodes: [],
 });
@@ -36,6 +37,12 @@ it('closes a span whose fault went out of sight, and takes the deadline of one t
   const open = nextSpans([], at(2000, [fault('active')]));
   expect(nextSpans(open, at(5000, []))).toMatchObject([{ toUnixMs: 5000 }]);
   expect(nextSpans([], at(90_000, [fault('expired')]))).toMatchObject([{ toUnixMs: 61_000 }]);
+});
+
+it('takes the end that the engine saw', () => {
+  expect(nextSpans([], at(90_000, [{ ...fault('healed'), endedAtUnixMs: 20_000 }]))).toMatchObject([
+    { fromUnixMs: 1000, toUnixMs: 20_000 },
+  ]);
 });
 
 it('never shades what was not injected, and forgets after an hour', () => {

@@ -36,7 +36,9 @@ export function nextSpans(spans: readonly FaultSpan[], snapshot: FleetSnapshot):
       clusterId: fault.clusterId,
       title: fault.title,
       fromUnixMs: fault.injectedAtUnixMs,
-      toUnixMs: holds ? null : Math.min(fault.healsAtUnixMs, known === undefined ? fault.healsAtUnixMs : now),
+      toUnixMs: holds
+        ? null
+        : (fault.endedAtUnixMs ?? Math.min(fault.healsAtUnixMs, known === undefined ? fault.healsAtUnixMs : now)),
     });
   }
   for (const [faultId, span] of next)

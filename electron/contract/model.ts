@@ -135,6 +135,8 @@ export const faultViewSchema = z.object({
   injectedAtUnixMs: z.number(),
   /** When the hosts heal it by themselves. */
   healsAtUnixMs: z.number(),
+  /** When the last of its links was free again, as far as is known; null while it may hold. */
+  endedAtUnixMs: z.number().nullable().default(null),
   /** `notInjected`: it never bit. `unknown`: at least one node cannot be asked. */
   state: z.enum(['injecting', 'active', 'healing', 'healed', 'expired', 'notInjected', 'unknown']),
   nodes: z.array(

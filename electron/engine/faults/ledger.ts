@@ -1,7 +1,7 @@
 /**
  * The faults that the engine knows of. Whoever injects or heals reports here; samples keep it true: a fault that a node
  * names and nobody here knows (another console injected it, or this engine was restarted) is asked for and taken in, and
- * one that a node no longer names is over on that node. What has ended is shown for a minute.
+ * one that a node no longer names is over on that node. What has ended is history for an hour.
  */
 import type { Logger } from 'pino';
 import type { ActiveFault } from '../../../cluster-node/contract/fault.ts';
@@ -21,7 +21,10 @@ import {
 } from './plan/fault-state.ts';
 import { partitionTitle } from './plan/fault-title.ts';
 
-const SHOWN_AFTER_END_MS = 60_000;
+/** As far back as charts go. */
+const SHOWN_AFTER_END_MS = 3_600_000;
+/** Of one cluster. */
+const ENDED_SHOWN = 50;
 /** An observation must be younger than a change by this much to speak against it: clocks are compared, not equal. */
 const CLOCK_DOUBT_MS = 250;
 
@@ -42,14 +45,11 @@ export class FaultLedger {
   constructor(options: LedgerOptions) {
     this.#options = options;
     const now = options.clock();
-    for (const view of options.store.listFaults(null)) {
-      const isOver = ['healed', 'expired', 'notInjected'].includes(view.state);
-      if (isOver) options.store.removeFault(view.faultId);
-      else this.#faults.set(view.faultId, recalledFault(view, now));
-    }
+    for (const view of options.store.listFaults(null)) this.#faults.set(view.faultId, recalledFault(view, now));
+    this.#forgetOld();
   }
 
-  /** Those of a cluster, newest first; ended ones for a minute. */
+  /** Those of a cluster, newest first; ended ones for an hour, the last 50. */
   list(clusterId: string): FaultView[] {
     return [...this.#faults.values()]
       .map((fault) => fault.view)
@@ -68,7 +68,7 @@ export class FaultLedger {
 
   beginHealing(faultId: string): void {
     const fault = this.#faults.get(faultId);
-    if (!fault || fault.endedAtUnixMs !== null) return;
+    if (!fault || fault.view.endedAtUnixMs !== null) return;
     this.#busy.set(faultId, 'healing');
     this.#settle({ ...fault, healAsked: true });
   }
@@ -95,7 +95,7 @@ export class FaultLedger {
   noteHeld(nodeId: string, held: readonly ActiveFault[]): void {
     for (const active of held) {
       const known = this.#faults.get(active.faultId);
-      if (!known || known.endedAtUnixMs !== null) this.#adopt(nodeId, active);
+      if (!known || known.view.endedAtUnixMs !== null) this.#adopt(nodeId, active);
       this.note(active.faultId, { nodeId, state: 'active', active });
     }
     const names = new Set(held.map((active) => active.faultId));
@@ -161,10 +161,20 @@ export class FaultLedger {
 
   /** What time alone decides; call it once a second. */
   tick(): void {
+    for (const fault of this.#faults.values()) if (fault.view.endedAtUnixMs === null) this.#settle(fault);
+    this.#forgetOld();
+  }
+
+  #forgetOld(): void {
     const now = this.#options.clock();
-    for (const fault of this.#faults.values()) {
-      if (fault.endedAtUnixMs === null) this.#settle(fault);
-      else if (now - fault.endedAtUnixMs > SHOWN_AFTER_END_MS) this.#remove(fault.view.faultId);
+    const shown = new Map<string, number>();
+    const ended = [...this.#faults.values()].flatMap(({ view: { faultId, clusterId, endedAtUnixMs } }) =>
+      endedAtUnixMs === null ? [] : { faultId, clusterId, endedAtUnixMs },
+    );
+    for (const { faultId, clusterId, endedAtUnixMs } of ended.sort((a, b) => b.endedAtUnixMs - a.endedAtUnixMs)) {
+      const newer = shown.get(clusterId) ?? 0;
+      if (newer >= ENDED_SHOWN || now - endedAtUnixMs > SHOWN_AFTER_END_MS) this.#remove(faultId);
+      else shown.set(clusterId, newer + 1);
     }
   }
 
@@ -182,7 +192,7 @@ export class FaultLedger {
     const next = settled(fault, this.#options.clock(), this.#busy.get(fault.view.faultId) ?? null);
     if (JSON.stringify(before) === JSON.stringify(next.view)) return void this.#faults.set(next.view.faultId, next);
     this.#put(next);
-    if (next.endedAtUnixMs !== null) this.#tellEnd(next.view);
+    if (next.view.endedAtUnixMs !== null) this.#tellEnd(next.view);
     if (before?.state === 'injecting' && next.view.state === 'active') this.#tell(next.view.faultId, 'holds');
   }
 

@@ -186,9 +186,25 @@ describe('faults', () => {
     expect(port.ledger.get(faultId)?.state).toBe('unknown');
     now += 900;
     port.ledger.tick();
-    expect(port.ledger.get(faultId)?.state).toBe('healed');
-    now += 61_000;
-    port.ledger.tick();
+    expect(port.ledger.get(faultId)).toMatchObject({ state: 'healed', endedAtUnixMs: now });
+  });
+
+  it('are history for an hour, the last fifty, also for the next engine', async () => {
+    await inject();
+    const next = () => new FaultLedger({ ...port, store, log: pino({ level: 'silent' }) });
+    const view = port.ledger.get(faultId)!;
+    for (let at = 0; at < 60; at++)
+      store.putFault({ ...view, faultId: `f-000001${at + 10}`, state: 'healed', endedAtUnixMs: now - 1000 * at });
+    const kept = next().list(clusterId);
+    expect([kept.length, kept.filter((fault) => fault.endedAtUnixMs === null).map((fault) => fault.faultId)]).toEqual([
+      51,
+      [faultId],
+    ]);
+    expect(Math.min(...kept.map((fault) => fault.endedAtUnixMs ?? now))).toBe(now - 49_000);
+    now += 30_000 + 3_600_001;
+    const ledger = next();
+    expect(ledger.list(clusterId).map((fault) => fault.state)).toEqual(['unknown']);
+    ledger.tick();
     expect(store.listFaults(null)).toEqual([]);
   });
 

@@ -43,16 +43,16 @@ describe('what is known of a fault', () => {
   });
 
   it.each([
-    ['asked', true, T + 100, 'healed'],
-    ['by its deadline', false, T + ttlMs + 20, 'expired'],
-    ['because the nodes restarted', false, T + 100, 'healed'],
-  ])('ends %s', (_, healAsked, at, state) => {
+    ['asked', true, T + 100, 'healed', T + 100],
+    ['by its deadline', false, T + ttlMs + 20, 'expired', T + ttlMs + 10],
+    ['because the nodes restarted', false, T + 100, 'healed', T + 100],
+  ])('ends %s', (_, healAsked, at, state, endedAt) => {
     const fault = ['n-a', 'n-b'].reduce<KnownFault>(
       (known, nodeId) => withNode(known, { nodeId, state: 'healed', atUnixMs: at }),
       { ...onBoth(), healAsked },
     );
     const ended = settled(fault, at, null);
-    expect([ended.view.state, ended.endedAtUnixMs]).toEqual([state, at]);
+    expect([ended.view.state, ended.view.endedAtUnixMs]).toEqual([state, endedAt]);
   });
 
   it('stays unknown for a node that cannot be asked, until its deadline has passed for certain', () => {
@@ -81,6 +81,11 @@ describe('what is known of a fault', () => {
     expect(recalled.view).toMatchObject({ state: 'unknown', nodes: [{ state: 'unknown' }, { state: 'unknown' }] });
     const found = withNode(recalled, { nodeId: 'n-a', state: 'active', atUnixMs: T + 3000, active: holding(7000) });
     expect(settled(found, T + 3000, null).view.state).toBe('active');
+  });
+
+  it('is recalled as it ended', () => {
+    const { view } = notInjected(born(), T);
+    expect(recalledFault(view, T + 2000).view).toEqual(view);
   });
 
   it('is not injected when nobody took it, and unknown when somebody may have', () => {

@@ -20,8 +20,6 @@ export interface KnownFault {
   readonly changedAtUnixMs: ReadonlyMap<string, number>;
   /** An operator healed it, so its end is no expiry. */
   readonly healAsked: boolean;
-  /** null while it may hold. */
-  readonly endedAtUnixMs: number | null;
 }
 
 export interface NewFault {
@@ -44,28 +42,26 @@ export function newFault(fault: NewFault): KnownFault {
       title: fault.title,
       injectedAtUnixMs: fault.nowUnixMs,
       healsAtUnixMs: fault.nowUnixMs + fault.ttlMs,
+      endedAtUnixMs: null,
       state: fault.state,
       nodes: [],
     },
     endsAtUnixMs: new Map(),
     changedAtUnixMs: new Map(),
     healAsked: false,
-    endedAtUnixMs: null,
   };
 }
 
-/** A fault as the store had it: nothing is known of its nodes until they say so. */
+/** A fault as the store had it: unless it was over, nothing is known of its nodes until they say so. */
 export function recalledFault(view: FaultView, nowUnixMs: number): KnownFault {
+  const nodes = view.nodes.map((node) => (node.state === 'active' ? { ...node, state: 'unknown' as const } : node));
   return {
-    view: {
-      ...view,
-      state: 'unknown',
-      nodes: view.nodes.map((node) => (node.state === 'active' ? { ...node, state: 'unknown' } : node)),
-    },
+    view: isOver(view.state)
+      ? { ...view, endedAtUnixMs: view.endedAtUnixMs ?? view.healsAtUnixMs }
+      : { ...view, state: 'unknown', nodes },
     endsAtUnixMs: new Map(view.nodes.map((node) => [node.nodeId, view.healsAtUnixMs])),
     changedAtUnixMs: new Map(view.nodes.map((node) => [node.nodeId, nowUnixMs])),
     healAsked: false,
-    endedAtUnixMs: null,
   };
 }
 
@@ -107,13 +103,18 @@ export function withNode(fault: KnownFault, news: NodeNews): KnownFault {
 
 /** Moves on what time alone decides, and names the state of the whole. `busy`: an operation is injecting or healing it. */
 export function settled(fault: KnownFault, nowUnixMs: number, busy: 'injecting' | 'healing' | null): KnownFault {
-  if (fault.endedAtUnixMs !== null) return fault;
+  if (fault.view.endedAtUnixMs !== null) return fault;
   const nodes = fault.view.nodes.map((node) =>
     isOverForCertain(fault, node, nowUnixMs) ? { ...node, state: 'healed' as const } : node,
   );
   const state = busy ?? stateOf(fault, nodes, nowUnixMs);
-  const ended = ['healed', 'expired', 'notInjected'].includes(state);
-  return { ...fault, view: { ...fault.view, nodes, state }, endedAtUnixMs: ended ? nowUnixMs : null };
+  // Nobody may have looked when the deadline passed, but it was the deadline that ended it.
+  const endedAt = state === 'expired' ? Math.min(nowUnixMs, fault.view.healsAtUnixMs) : nowUnixMs;
+  return { ...fault, view: { ...fault.view, nodes, state, endedAtUnixMs: isOver(state) ? endedAt : null } };
+}
+
+function isOver(state: FaultView['state']): boolean {
+  return state === 'healed' || state === 'expired' || state === 'notInjected';
 }
 
 function isOverForCertain(fault: KnownFault, node: NodeFault, nowUnixMs: number): boolean {
@@ -135,7 +136,7 @@ function stateOf(fault: KnownFault, nodes: readonly NodeFault[], nowUnixMs: numb
 export function notInjected(fault: KnownFault, nowUnixMs: number): KnownFault {
   const held = fault.view.nodes.some((node) => node.state === 'unknown' || node.state === 'active');
   if (held) return { ...fault, healAsked: true };
-  return { ...fault, view: { ...fault.view, state: 'notInjected' }, endedAtUnixMs: nowUnixMs };
+  return { ...fault, view: { ...fault.view, state: 'notInjected', endedAtUnixMs: nowUnixMs } };
 }
 
 /**

@@ -84,6 +84,7 @@ export function faultExample(groups: readonly (readonly number[])[]): FaultView 
     title: 'a partition',
     injectedAtUnixMs: NOW - 5000,
     healsAtUnixMs: NOW + 5000,
+    endedAtUnixMs: null,
     state: 'active',
     nodes: [],
   };
