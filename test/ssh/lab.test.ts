@@ -106,6 +106,29 @@ describe('a lab', () => {
     expect(await sleeps()).toEqual(['sleep 603']);
   });
 
+  it.each(['', '{"kind": "listening", "ide', '[]'])('comes up again over a server.json of %j', async (damaged) => {
+    const before = await up(2);
+    const pid = await serverPid();
+    await writeFile(join(root, 'server.json'), damaged);
+    expect(await labStatus(root)).toMatchObject({ running: true, serverPid: pid });
+    expect(await up(2)).toEqual(before);
+    expect(await serverPid()).not.toBe(pid);
+    const servers = (await findLabProcesses(root)).filter(({ command }) => command.includes('server-main'));
+    expect(servers).toHaveLength(1);
+    await pool.connection(targetOf(before));
+  });
+
+  it.each(['', '{"root": "/', '{}'])('says how to go on with a lab.json of %j, and is taken down', async (damaged) => {
+    const before = await up(1);
+    await writeFile(join(root, 'lab.json'), damaged);
+    const problem = { kind: 'labUnreadable', message: expect.stringContaining(`${root}/lab.json`) };
+    await expect(up(1)).rejects.toMatchObject({ failure: problem });
+    await expect(labStatus(root)).rejects.toMatchObject({ failure: problem });
+    await writeFile(join(root, 'server.json'), damaged);
+    expect(await labDown(root)).toEqual({ removed: true, processesEnded: 1 });
+    expect(await labResidue(root, { hosts: before.hosts })).toEqual([]);
+  });
+
   it('refuses a folder that is not its own, up and down', async () => {
     await mkdir(root);
     await writeFile(join(root, 'thesis.txt'), 'precious');

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { LAB_ROOT_VARIABLE } from './lab-state.ts';
+import { LAB_HOST_VARIABLE, LAB_ROOT_VARIABLE } from './lab-state.ts';
 import { identify, type ProcessIdentity, signalProcess } from './process-identity.ts';
 
 export interface LabProcess {
@@ -16,6 +16,17 @@ export async function findLabProcesses(root: string): Promise<LabProcess[]> {
   const pids = (await allPids()).filter((pid) => pid !== process.pid);
   const found = await Promise.all(pids.map(async (pid) => await asLabProcess(pid, root)));
   return found.filter((one) => one !== null);
+}
+
+/** The lab's own server: `… <root>` with the marker of the lab, but on none of its hosts. null: none runs. */
+export async function findLabServer(root: string): Promise<ProcessIdentity | null> {
+  for (const { identity, command } of await findLabProcesses(root)) {
+    if (!command.endsWith(` ${root}`)) continue;
+    const environment = await environmentOf(identity.pid);
+    const has = (line: string) => environment.some((one) => one.startsWith(line));
+    if (has(`${LAB_ROOT_VARIABLE}=${root}`) && !has(`${LAB_HOST_VARIABLE}=`)) return identity;
+  }
+  return null;
 }
 
 /** The root of the lab that a process belongs to; null: none, or it cannot be asked. */

@@ -2,6 +2,7 @@
 import { mkdir, readdir, readFile, realpath, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { FailureError } from '../operations/failure.ts';
 
 /** In the environment of everything that runs on a lab's hosts, and inherited from there: how it is found again. */
 export const LAB_ROOT_VARIABLE = 'SYNOD_LAB_ROOT';
@@ -69,16 +70,33 @@ export async function isLabRoot(root: string): Promise<boolean> {
   return (await readIfPresent(labLayout(root).marker)) !== null;
 }
 
-/** null: no lab there, or one that was never finished. Throws where the file is not what we wrote. */
+/** null: no lab there, or one that was never finished. Throws FailureError `labUnreadable` where it is not what we wrote. */
 export async function readLabState(root: string): Promise<LabState | null> {
-  const text = await readIfPresent(labLayout(root).state);
-  return text === null ? null : labStateSchema.parse(JSON.parse(text));
+  const path = labLayout(root).state;
+  const text = await readIfPresent(path);
+  try {
+    return text === null ? null : labStateSchema.parse(JSON.parse(text));
+  } catch (error) {
+    throw new FailureError(
+      {
+        kind: 'labUnreadable',
+        message: `${path}, which says what belongs to the lab, cannot be read: it is damaged. Nothing was changed.`,
+        nextStep: 'Take the lab down (`synod lab down`), which does not need that file, and bring it up again.',
+      },
+      { cause: error },
+    );
+  }
 }
 
 /** Replaces a JSON file in one step. */
 export async function writeJson(path: string, value: unknown): Promise<void> {
+  await replaceFile(path, `${JSON.stringify(value, null, 2)}\n`);
+}
+
+/** Replaces a file in one step, mode 0600: whoever reads it finds the old or the new one, whole. */
+export async function replaceFile(path: string, text: string): Promise<void> {
   const part = `${path}.part`;
-  await writeFile(part, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600 });
+  await writeFile(part, text, { mode: 0o600, flush: true });
   await rename(part, path);
 }
 

@@ -7,14 +7,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, open, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import ssh2 from 'ssh2';
 import { fingerprintOf, knownHostName } from '../ssh/known-hosts.ts';
 import { withLabLock } from './lab-lock.ts';
-import { endLabProcesses } from './lab-processes.ts';
+import { endLabProcesses, findLabServer } from './lab-processes.ts';
 import {
   isLabRoot,
   LAB_ROOT_VARIABLE,
@@ -24,11 +24,12 @@ import {
   makeRoot,
   readIfPresent,
   readLabState,
+  replaceFile,
   writeJson,
 } from './lab-state.ts';
 import { addressOfHost, randomPort } from './ports.ts';
 import { isAlive, signalProcess } from './process-identity.ts';
-import { type ListeningReport, serverReportSchema } from './server-report.ts';
+import { type ListeningReport, type ServerReport, serverReportSchema } from './server-report.ts';
 
 export interface LabServerProgram {
   /** Node 24, or Electron with ELECTRON_RUN_AS_NODE in `env`. */
@@ -99,7 +100,8 @@ async function bringUp(root: string, options: LabUpOptions): Promise<LabState> {
 
 /** What there is, without changing it. */
 export async function labStatus(root: string): Promise<LabStatus> {
-  const real = resolve(root);
+  const asked = resolve(root);
+  const real = await realpath(asked).catch(() => asked);
   const state = await readLabState(real);
   const server = await runningServer(real);
   return { running: server !== null, serverPid: server?.identity.pid ?? null, state };
@@ -108,7 +110,8 @@ export async function labStatus(root: string): Promise<LabStatus> {
 /** Ends everything that runs on the lab's hosts and removes the root with all homes. Does nothing where there is no lab. */
 export async function labDown(root: string): Promise<{ removed: boolean; processesEnded: number }> {
   const asked = resolve(root);
-  const real = (await readLabState(asked))?.root ?? asked;
+  // Not as lab.json has it: that may be damaged, and what is removed is what was named.
+  const real = await realpath(asked).catch(() => asked);
   if (!existsSync(real)) return { removed: false, processesEnded: await endLabProcesses(real) };
   if (!(await isLabRoot(real))) throw new Error(`${real} is not a lab of Synod: nothing was removed`);
   const done = await withLabLock(labLayout(real).lock, async () => {
@@ -164,24 +167,34 @@ async function writeState(state: LabState): Promise<void> {
   const lines = state.hosts.map(
     (host) => `${knownHostName({ address: host.address, port: host.sshPort })} ${host.hostPublicKey}\n`,
   );
-  await writeFile(state.knownHostsPath, lines.join(''), { mode: 0o600 });
+  await replaceFile(state.knownHostsPath, lines.join(''));
 }
 
-/** null: none, or its number belongs to another process by now. */
-async function runningServer(root: string): Promise<ListeningReport | null> {
-  const text = await readIfPresent(labLayout(root).server);
-  if (text === null) return null;
-  const report = serverReportSchema.safeParse(JSON.parse(text)).data;
-  return report?.kind === 'listening' && (await isAlive(report.identity)) ? report : null;
+type RunningServer = Pick<ListeningReport, 'identity' | 'hosts'>;
+
+/** null: none. One that left no report that can be read is found by its marker; what it serves is not known then. */
+async function runningServer(root: string): Promise<RunningServer | null> {
+  const report = parseReport((await readIfPresent(labLayout(root).server)) ?? '');
+  if (report?.kind === 'listening' && (await isAlive(report.identity))) return report;
+  const identity = await findLabServer(root);
+  return identity === null ? null : { identity, hosts: [] };
 }
 
-function serves(report: ListeningReport, state: LabState): boolean {
+function parseReport(text: string): ServerReport | null {
+  try {
+    return serverReportSchema.parse(JSON.parse(text));
+  } catch {
+    return null;
+  }
+}
+
+function serves(report: RunningServer, state: LabState): boolean {
   return state.hosts.every((host) =>
     report.hosts.some((served) => served.name === host.name && served.sshPort === host.sshPort),
   );
 }
 
-async function stopServer(server: ListeningReport): Promise<void> {
+async function stopServer(server: RunningServer): Promise<void> {
   const startedAt = performance.now();
   await signalProcess(server.identity, 'SIGTERM');
   while (await isAlive(server.identity)) {

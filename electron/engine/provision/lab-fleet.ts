@@ -11,7 +11,7 @@ import type { Agents } from '../agents/agents.ts';
 import type { Hosts } from '../fleet/hosts.ts';
 import type { StoredHost } from '../fleet/records.ts';
 import type { FleetStore } from '../fleet/store.ts';
-import { labDown, labStatus, labUp } from '../lab/lab.ts';
+import { type LabStatus, labDown, labStatus, labUp } from '../lab/lab.ts';
 import type { LabState } from '../lab/lab-state.ts';
 import { labResidue, type Residue } from '../lab/residue.ts';
 import { FailureError, failureOf } from '../operations/failure.ts';
@@ -164,7 +164,7 @@ export class LabFleet {
   async #takeDown(run: OperationRun): Promise<string> {
     const { root, store } = this.#options;
     const labHosts = store.listHosts().filter((host) => host.origin === 'lab');
-    const before = await labStatus(root);
+    const before = await this.#statusBeforeDown();
     if (before.running) await this.#destroyClusters(labHosts, run);
     const members = labHosts.flatMap((host) => store.listMembersOnHost(host.hostId));
     await run.step({ ...WHOLE, step: 'Remove hosts' }, async () => {
@@ -174,9 +174,10 @@ export class LabFleet {
       return { state: 'succeeded', detail: `${processesEnded} processes ended` };
     });
     await run.step({ ...WHOLE, step: 'Look again' }, async () => {
-      const ports = members.flatMap((member) =>
+      const ofNodes = members.flatMap((member) =>
         [member.peerPort, member.clientPort].map((port) => ({ address: member.address, port })),
       );
+      const ports = [...ofNodes, ...labHosts.map(({ address, port }) => ({ address, port }))];
       const residue = await settledResidue(() => labResidue(root, { hosts: before.state?.hosts, ports }), run.signal);
       if (residue.length === 0) return { state: 'succeeded', detail: 'nothing is left' };
       throw new FailureError({
@@ -186,6 +187,16 @@ export class LabFleet {
       });
     });
     return 'The hosts on this computer are gone, with everything on them.';
+  }
+
+  /** Taking down needs no more than the lab's folder: a damaged lab.json must not be in its way. */
+  async #statusBeforeDown(): Promise<Pick<LabStatus, 'running' | 'state'>> {
+    try {
+      return await labStatus(this.#options.root);
+    } catch (error) {
+      if (failureOf(error).kind !== 'labUnreadable') throw error;
+      return { running: false, state: null };
+    }
   }
 
   /** As on any host: what cannot be done here is done by removing the hosts themselves. */
