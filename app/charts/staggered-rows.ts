@@ -1,9 +1,10 @@
 /**
- * Live rows for one chart, without jank: a chart redraws only while it is in sight, and at most one chart redraws in a frame.
+ * Live rows for one chart, without jank: a chart follows them only while it is in sight, and at most one chart redraws in a frame.
  * recharts lays out synchronously once it has new data, so eight charts in one commit would hold the page for their sum.
  */
-import { type RefObject, useEffect, useState } from 'react';
+import { type RefObject, useEffect, useMemo, useState } from 'react';
 import { useChartTime } from '../live/series.ts';
+import type { Store } from '../live/store.ts';
 import type { Row } from './rows.ts';
 
 const queue = new Map<object, () => void>();
@@ -30,19 +31,31 @@ function drawNext(): void {
 export function useStaggeredRows(element: RefObject<Element | null>): readonly Row[] {
   const { rows, paused } = useChartTime();
   const [drawn, setDrawn] = useState(() => rows.get());
+  const frozen = useMemo(() => (paused ? rows.get() : null), [paused, rows]);
   const inSight = useInSight(element);
   useEffect(() => {
-    if (!inSight || paused) return;
     const owner = {};
     const redraw = () => enqueue(owner, () => setDrawn(rows.get()));
-    redraw();
-    const stop = rows.subscribe(redraw);
+    // Out of sight the history that arrives first is drawn all the same: there may never be a second one.
+    const stop = followWhile(inSight, rows, redraw);
     return () => {
       stop();
       queue.delete(owner);
     };
-  }, [rows, paused, inSight]);
-  return drawn;
+  }, [rows, inSight]);
+  return frozen ?? drawn;
+}
+
+/** Redraws with every change; when not `following`, once: as soon as there are rows. */
+function followWhile(following: boolean, rows: Store<readonly Row[]>, redraw: () => void): () => void {
+  if (following || rows.get().length > 0) redraw();
+  let stop = () => {};
+  const changed = () => {
+    redraw();
+    if (!following) stop();
+  };
+  if (following || rows.get().length === 0) stop = rows.subscribe(changed);
+  return () => stop();
 }
 
 function useInSight(element: RefObject<Element | null>): boolean {

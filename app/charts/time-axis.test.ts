@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { niceCeiling, timeTicks } from './time-axis.ts';
+import { niceCeiling, timeTicks, valueTicks } from './time-axis.ts';
 
 it('ticks at round moments, few of them', () => {
   const ticks = timeTicks(7_000, 307_000);
@@ -16,4 +16,29 @@ it.each([
   [1027, 1200],
 ])('holds %f under %f', (highest, ceiling) => {
   expect(niceCeiling(highest)).toBeCloseTo(ceiling);
+});
+
+it.each([
+  [
+    [0, 1],
+    [0, 1],
+  ],
+  [
+    [0, 1.2],
+    [0, 1, 2],
+  ],
+  [
+    [307, 308],
+    [307, 308],
+  ],
+  [
+    [307, 310],
+    [307, 309, 311],
+  ],
+  [
+    [0, 1200],
+    [0, 600, 1200],
+  ],
+] as const)('gives %j distinct whole ticks', (range, ticks) => {
+  expect(valueTicks(range, true)).toEqual(ticks);
 });

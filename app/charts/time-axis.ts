@@ -16,3 +16,16 @@ export function niceCeiling(highest: number): number {
   const factor = [1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10].find((each) => each * power >= highest * 1.001) ?? 10;
   return factor * power;
 }
+
+/**
+ * Ticks of a value axis, lowest first; the first and the last are its ends. `whole`: the figures are counts, so every tick is an
+ * integer and none stands twice.
+ */
+export function valueTicks([low, high]: readonly [number, number], whole: boolean): number[] {
+  if (!whole) return [low, (low + high) / 2, high];
+  const bottom = Math.floor(low);
+  const span = Math.max(1, Math.ceil(high) - bottom);
+  if (span === 1) return [bottom, bottom + 1];
+  const half = Math.ceil(span / 2);
+  return [bottom, bottom + half, bottom + 2 * half];
+}

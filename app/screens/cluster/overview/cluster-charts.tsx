@@ -28,7 +28,7 @@ const Charts = memo(function Charts({ clusterId, identity }: { clusterId: string
   const shared = { clusterId };
   return (
     <div className="grid grid-cols-2 gap-3.5 min-[1700px]:grid-cols-3">
-      <TimeChart {...shared} title="Writes" unit="per second" lines={lines.writes} format={formatCompact} />
+      <TimeChart {...shared} title="Writes" unit="per second" lines={lines.writes} format={formatCompact} whole />
       <TimeChart
         {...shared}
         title="Decided slots"
@@ -36,6 +36,7 @@ const Charts = memo(function Charts({ clusterId, identity }: { clusterId: string
         lines={lines.decided}
         format={formatCompact}
         fromLowest
+        whole
         namesOnly
       />
       <TimeChart {...shared} title="Commit latency p99" unit="ms" lines={lines.commitP99} format={formatMs} />
@@ -55,6 +56,7 @@ function linesOf(members: readonly Member[], clusterId: string) {
       name: shortName(name, members.length),
       colour: nodeColour(slot),
       group: slot,
+      idleWhile: seriesKey(nodeId, 'decidedUpTo'),
     }));
   const ofHosts = (metric: HostMetric): readonly ChartLine[] =>
     members.map(([slot, , , hostId, host]) => ({

@@ -23,47 +23,51 @@ export function LeaderStrip({ cluster }: { cluster: ClusterView }) {
   };
   return (
     <Card title="Leader and ballot" aside="what the majority believed, then each node">
-      <div className="grid grid-cols-[64px_minmax(0,1fr)] items-center gap-x-3 gap-y-1">
-        <span className="text-xs text-dim">majority</span>
-        <div className="relative">
-          {spans.map((span) => (
-            <span
-              key={span.faultId}
-              aria-hidden
-              className="absolute -inset-y-1 border-x border-dashed border-fault/60 bg-fault/15"
-              style={{
-                left: `${percent(span.fromUnixMs)}%`,
-                width: `${percent(span.toUnixMs ?? to) - percent(span.fromUnixMs)}%`,
-              }}
-            />
-          ))}
-          <LeaderRibbon
-            rows={rows}
-            series={`${cluster.clusterId}/leader`}
-            fromUnixMs={from}
-            toUnixMs={to}
-            className="h-[18px]"
-            label={label}
-          />
-        </div>
-        {cluster.nodes.map((node) => (
-          <div key={node.nodeId} className="contents">
-            <span className="truncate text-2xs text-faint">{node.name}</span>
+      {rows.length === 0 ? (
+        <p className="py-6 text-center text-xs text-faint">no data</p>
+      ) : (
+        <div className="grid grid-cols-[64px_minmax(0,1fr)] items-center gap-x-3 gap-y-1">
+          <span className="text-xs text-dim">majority</span>
+          <div className="relative">
+            {spans.map((span) => (
+              <span
+                key={span.faultId}
+                aria-hidden
+                className="absolute -inset-y-1 border-x border-dashed border-fault/60 bg-fault/15"
+                style={{
+                  left: `${percent(span.fromUnixMs)}%`,
+                  width: `${percent(span.toUnixMs ?? to) - percent(span.fromUnixMs)}%`,
+                }}
+              />
+            ))}
             <LeaderRibbon
               rows={rows}
-              series={`${node.nodeId}/believedLeader`}
+              series={`${cluster.clusterId}/leader`}
               fromUnixMs={from}
               toUnixMs={to}
-              className="h-[5px]"
+              className="h-[18px]"
+              label={label}
             />
           </div>
-        ))}
-        <span />
-        <div className="flex justify-between text-2xs text-faint">
-          <span>{to === 0 ? '' : formatClock(from)}</span>
-          <span>{to === 0 ? '' : formatClock(to)}</span>
+          {cluster.nodes.map((node) => (
+            <div key={node.nodeId} className="contents">
+              <span className="truncate text-2xs text-faint">{node.name}</span>
+              <LeaderRibbon
+                rows={rows}
+                series={`${node.nodeId}/believedLeader`}
+                fromUnixMs={from}
+                toUnixMs={to}
+                className="h-[5px]"
+              />
+            </div>
+          ))}
+          <span />
+          <div className="flex justify-between text-2xs text-faint">
+            <span>{formatClock(from)}</span>
+            <span>{formatClock(to)}</span>
+          </div>
         </div>
-      </div>
+      )}
     </Card>
   );
 }
