@@ -80,13 +80,18 @@ async function stateWithoutSupervisor(folder: NodeFolder): Promise<ServiceState>
   return { ...absent, state: 'failed', reason: `${why} without the node having been stopped; start it again` };
 }
 
+/** Left down, or started again and again in vain: waiting for it is of no use. */
+function isFailing({ state, isFailing }: SupervisorStatus): boolean {
+  return state === 'failed' || (state === 'restarting' && isFailing);
+}
+
 /**
  * Starts what is not running and waits until the node answers. One that has lived and worked for all of that time without
  * answering is `running` with a reason. Throws CallFailedError with the reason and the last log lines.
  */
 export async function startNode(folder: NodeFolder): Promise<ServiceState> {
   const status = await askIfThere(folder, 'status', STATUS_TIMEOUT_MS);
-  if (status?.state === 'failed') await askSupervisor(folder.supervisorSocket, 'restart', STOP_TIMEOUT_MS);
+  if (status && isFailing(status)) await askSupervisor(folder.supervisorSocket, 'restart', STOP_TIMEOUT_MS);
   return waitUntilAnswering(folder, status ? () => SUPERVISOR_LEFT : startSupervisor(folder));
 }
 
@@ -126,7 +131,7 @@ async function waitUntilAnswering(folder: NodeFolder, whyNoSupervisor: () => str
   for (;;) {
     const status = await askIfThere(folder, 'status', STATUS_TIMEOUT_MS);
     firstPid ??= status?.node?.pid;
-    if (status?.state === 'failed')
+    if (status && isFailing(status))
       throw await startFailure(folder, 'failed', status.reason ?? 'for an unknown reason');
     if (status?.node && (await answersAdmin(folder))) return stateOfStatus(folder, status);
     const why = status ? null : whyNoSupervisor();

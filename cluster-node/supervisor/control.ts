@@ -17,6 +17,8 @@ export const supervisorStatusSchema = z.object({
   state: z.enum(['running', 'restarting', 'failed', 'stopping']),
   node: processIdentitySchema.nullable(),
   restarts: z.number().int().min(0),
+  /** It has ended right after its start many times in a row: trying on, but in need of an operator. */
+  isFailing: z.boolean().default(false),
   reason: z.string().nullable(),
 });
 export type SupervisorStatus = z.infer<typeof supervisorStatusSchema>;
@@ -26,7 +28,7 @@ export const supervisorCalls = {
   status: { params: nothing, result: supervisorStatusSchema },
   /** Answers when the node is gone; the supervisor then ends too. */
   stop: { params: nothing, result: nothing },
-  /** Answers when the new process is started. Also takes a failed node up again. */
+  /** Answers when the new process is started. Also takes a failed node up again, and ends a pause. */
   restart: { params: nothing, result: supervisorStatusSchema },
   /** SIGKILL to the node, which is then started again at once. */
   kill: { params: nothing, result: z.object({ killedPid: z.number().int() }) },

@@ -10,13 +10,22 @@ import type { SupervisorStatus } from './control.ts';
 import { launchRelease, nodeArguments, readLaunch } from './launch.ts';
 import { appendSupervisorLine, lastLinesSince, lineInWords, logSize, openLog } from './node-log.ts';
 import { identify, isAlive, type ProcessIdentity, signalProcess } from './process-identity.ts';
-import { decideRestart, describeExit, type NodeExit, type RestartPolicy } from './restart-policy.ts';
+import {
+  decideRestart,
+  describeExit,
+  type NodeExit,
+  type RestartDecision,
+  restartAfterFastExit,
+  type RestartPolicy,
+} from './restart-policy.ts';
 import { removeRecord, writeRecord } from './run-records.ts';
 import { failCall } from './socket-call.ts';
 
 /** How often an adopted node, which is nobody's child here, is looked for. */
 const ADOPTED_POLL_MS = 100;
 const REASON_LINES = 5;
+/** Why a process could not be started that passes: no memory, no process, no file descriptor to be had. */
+const passingCodes: ReadonlySet<unknown> = new Set(['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE']);
 
 /** One process from its start to its end. */
 interface Life {
@@ -44,6 +53,7 @@ export class NodeKeeper {
   #reason: string | null = null;
   #restarts = 0;
   #fastExits = 0;
+  #isFailing = false;
   #pause: NodeJS.Timeout | null = null;
 
   constructor(options: NodeKeeperOptions) {
@@ -57,6 +67,7 @@ export class NodeKeeper {
       state: this.#state,
       node: this.#life?.identity ?? null,
       restarts: this.#restarts,
+      isFailing: this.#isFailing,
       reason: this.#reason,
     };
   }
@@ -74,7 +85,7 @@ export class NodeKeeper {
     this.#begin(identity, ended, () => ({ code: null, signal: null }));
   }
 
-  /** Starts the node. A program that cannot be started leaves the state `failed` with the reason. */
+  /** Starts the node. A program that cannot be started leaves the state `failed` with the reason, unless that may pass. */
   start(): void {
     const { nodeDir } = this.#options;
     this.#pause = null;
@@ -90,7 +101,7 @@ export class NodeKeeper {
         detached: false,
       });
     } catch (error) {
-      this.#fail((error as Error).message);
+      this.#failToStart(error as Error);
       return;
     } finally {
       if (output !== null) closeSync(output);
@@ -112,6 +123,7 @@ export class NodeKeeper {
     if (this.#state === 'stopping') throw failCall('refused', 'the node is being stopped', 'start it afterwards');
     this.#cancelPause();
     this.#fastExits = 0;
+    this.#isFailing = false;
     if (this.#life) await this.#terminate(this.#life);
     else this.start();
     this.#restarts = 0;
@@ -133,7 +145,10 @@ export class NodeKeeper {
         resolve();
       });
     });
-    child.once('error', (error) => this.#fail(`the node cannot be started: ${error.message}`));
+    child.once('error', (error) => {
+      // What goes wrong with a running child, such as a signal, is told where it is asked for.
+      if (child.pid === undefined) this.#failToStart(error);
+    });
     if (child.pid === undefined) return;
     // A child stays in the process table until this process has seen its end, so it is always found here, if only as a zombie.
     const identity = identify(child.pid) ?? { pid: child.pid, startTime: 'ended at once', bootId: '' };
@@ -150,6 +165,7 @@ export class NodeKeeper {
     };
     this.#life = life;
     this.#state = 'running';
+    this.#isFailing = false;
     this.#reason = null;
     try {
       writeRecord(this.#options.nodeDir, 'node', identity);
@@ -173,19 +189,32 @@ export class NodeKeeper {
       livedMs,
       onRequest: life.endRequested,
     });
+    this.#carryOut(decision, lastLines);
+  }
+
+  #failToStart(error: Error): void {
+    if (this.#state === 'stopping') return;
+    const why = `the node cannot be started: ${error.message}`;
+    if (!passingCodes.has((error as NodeJS.ErrnoException).code)) this.#fail(why);
+    else this.#carryOut(restartAfterFastExit(this.#options.policy, this.#fastExits + 1, why), []);
+  }
+
+  #carryOut(decision: RestartDecision, lastLines: readonly string[]): void {
+    const reason = [decision.why, ...lastLines].join('\n');
     if (decision.kind === 'giveUp') {
-      this.#fail([decision.why, ...lastLines].join('\n'));
+      this.#fail(reason);
       return;
     }
-    this.#say('warn', `${describeExit(exit)} after ${Math.round(livedMs)} ms; starting it in ${decision.afterMs} ms`);
     this.#fastExits = decision.fastExits;
+    this.#isFailing = decision.isFailing;
     this.#restarts += 1;
+    this.#say(decision.isFailing ? 'error' : 'warn', `${decision.why}; starting it in ${decision.afterMs} ms`);
     if (decision.afterMs === 0) {
       this.start();
       return;
     }
     this.#state = 'restarting';
-    this.#reason = [describeExit(exit), ...lastLines].join('\n');
+    this.#reason = reason;
     this.#pause = setTimeout(() => this.start(), decision.afterMs);
   }
 

@@ -1,15 +1,15 @@
 /**
  * When a node that ended by itself is started again. The first restart is at once, because after a crash every millisecond
- * counts; then the pauses double; and a node that keeps ending right after its start is left down with the reason, because
- * starting it again only hides it.
+ * counts; then the pauses double. It is never given up, because what ends nodes from outside (no memory, no disk, a port in
+ * use) passes, and a cluster must heal by itself; only a node that says that starting it again cannot help is left down.
  */
 import { nodeExitCodes } from '../contract/exit-codes.ts';
 
 export interface RestartPolicy {
   /** A life shorter than this counts as a fast exit. */
   readonly fastExitMs: number;
-  /** After this many fast exits in a row the node is left down. */
-  readonly fastExitsAtMost: number;
+  /** From this many fast exits in a row on the node counts as failing, not as recovering from a crash. */
+  readonly failingFrom: number;
   readonly firstPauseMs: number;
   readonly longestPauseMs: number;
   /** Exit codes with which a node says that starting it again cannot help. */
@@ -18,9 +18,9 @@ export interface RestartPolicy {
 
 export const defaultRestartPolicy: RestartPolicy = {
   fastExitMs: 10_000,
-  fastExitsAtMost: 6,
+  failingFrom: 6,
   firstPauseMs: 200,
-  longestPauseMs: 5_000,
+  longestPauseMs: 30_000,
   fatalExitCodes: new Set<number>([nodeExitCodes.badConfig, nodeExitCodes.dataRefused]),
 };
 
@@ -33,25 +33,33 @@ export interface NodeExit {
 }
 
 export type RestartDecision =
-  | { readonly kind: 'restart'; readonly afterMs: number; readonly fastExits: number }
+  | {
+      readonly kind: 'restart';
+      readonly afterMs: number;
+      readonly fastExits: number;
+      readonly isFailing: boolean;
+      readonly why: string;
+    }
   | { readonly kind: 'giveUp'; readonly why: string };
 
 /** `fastExits` is how many lives in a row before this one were fast exits. */
 export function decideRestart(policy: RestartPolicy, fastExits: number, exit: NodeExit): RestartDecision {
-  if (exit.onRequest) return { kind: 'restart', afterMs: 0, fastExits: 0 };
+  const why = describeExit(exit);
+  if (exit.onRequest) return { kind: 'restart', afterMs: 0, fastExits: 0, isFailing: false, why };
   if (exit.code !== null && policy.fatalExitCodes.has(exit.code)) {
-    return { kind: 'giveUp', why: `${describeExit(exit)}, with which it says that starting it again cannot help` };
+    return { kind: 'giveUp', why: `${why}, with which it says that starting it again cannot help` };
   }
-  if (exit.livedMs >= policy.fastExitMs) return { kind: 'restart', afterMs: 0, fastExits: 0 };
-  const inARow = fastExits + 1;
-  if (inARow >= policy.fastExitsAtMost) {
-    return {
-      kind: 'giveUp',
-      why: `${describeExit(exit)}; it ended within ${policy.fastExitMs / 1000} s of its start ${inARow} times in a row`,
-    };
-  }
+  if (exit.livedMs >= policy.fastExitMs) return { kind: 'restart', afterMs: 0, fastExits: 0, isFailing: false, why };
+  return restartAfterFastExit(policy, fastExits + 1, why);
+}
+
+/** `inARow` counts this one too; `why` says how it ended or why it could not be started. */
+export function restartAfterFastExit(policy: RestartPolicy, inARow: number, why: string): RestartDecision {
   const afterMs = inARow === 1 ? 0 : Math.min(policy.firstPauseMs * 2 ** (inARow - 2), policy.longestPauseMs);
-  return { kind: 'restart', afterMs, fastExits: inARow };
+  const isFailing = inARow >= policy.failingFrom;
+  const within = `within ${policy.fastExitMs / 1000} s of its start`;
+  const failing = `; it has failed ${within} ${inARow} times in a row and is started again in ${afterMs / 1000} s`;
+  return { kind: 'restart', afterMs, fastExits: inARow, isFailing, why: isFailing ? why + failing : why };
 }
 
 export function describeExit(exit: Pick<NodeExit, 'code' | 'signal'>): string {

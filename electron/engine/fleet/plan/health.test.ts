@@ -113,6 +113,16 @@ const table: [string, Example, string, string, string][] = [
     'Writes are going on.',
     'Quorum 2 of 3, tolerates 0 more. node-2 has failed: the disk is full.',
   ],
+  [
+    'started again and again with its reason',
+    {
+      voters: 3,
+      change: { 2: { service: { state: 'restarting', pid: null, reason: 'it has failed 6 times.' }, sample: false } },
+    },
+    'warn',
+    'Writes are going on.',
+    'Quorum 2 of 3, tolerates 0 more. node-2 is being started again: it has failed 6 times.',
+  ],
 ];
 
 describe('is it fine?', () => {

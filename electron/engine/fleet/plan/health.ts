@@ -85,7 +85,7 @@ function reasonOf(member: MemberPicture, picture: Picture): Reason {
     case 'failed':
       return failedFor(member.service?.reason ?? null);
     case 'starting':
-      return be('starting');
+      return startingFor(member.service);
     case 'unknown':
       return member.observation === null
         ? { one: 'has not been heard of yet', many: 'have not been heard of yet' }
@@ -102,6 +102,11 @@ function reasonOf(member: MemberPicture, picture: Picture): Reason {
 function failedFor(reason: string | null): Reason {
   const why = reason ? `: ${reason.replace(/\.$/, '')}` : '';
   return { one: `has failed${why}`, many: `have failed${why}` };
+}
+
+function startingFor(service: MemberPicture['service']): Reason {
+  if (service?.state !== 'restarting' || service.reason === null) return be('starting');
+  return be(`being started again: ${service.reason.replace(/\.$/, '')}`);
 }
 
 function reasonOfMinority(member: MemberPicture, picture: Picture): Reason {
