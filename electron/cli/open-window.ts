@@ -58,6 +58,16 @@ export type AppWindow =
   | { readonly opened: true; readonly closed: Promise<void>; close(): void }
   | { readonly opened: false; readonly reason: string };
 
+/** A window for the console and nothing more: the browser asks nothing of the network for itself. */
+const windowOptions = [
+  '--window-size=1440,900',
+  '--no-first-run',
+  '--no-default-browser-check',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
 /** `SYNOD_BROWSER` names another Chromium-family browser. */
 export async function openAppWindow(url: string): Promise<AppWindow> {
   if (!hasDisplay()) return { opened: false, reason: 'There is no display.' };
@@ -66,13 +76,7 @@ export async function openAppWindow(url: string): Promise<AppWindow> {
   // Chromium's sandbox does not work as root, and we do not switch it off.
   if (process.getuid?.() === 0) return { opened: false, reason: 'Browsers are not started as root.' };
   const profile = mkdtempSync(join(tmpdir(), 'synod-window-'));
-  const child = spawn(
-    browser,
-    [`--app=${url}`, `--user-data-dir=${profile}`, '--no-first-run', '--no-default-browser-check'],
-    {
-      stdio: 'ignore',
-    },
-  );
+  const child = spawn(browser, [`--app=${url}`, `--user-data-dir=${profile}`, ...windowOptions], { stdio: 'ignore' });
   const closed = ended(child).finally(() => rmSync(profile, { recursive: true, force: true, maxRetries: 5 }));
   return { opened: true, closed, close: () => void child.kill() };
 }
