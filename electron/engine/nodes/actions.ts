@@ -32,8 +32,9 @@ export class Actions {
 
   /** Throws FailureError `notFound`. */
   preview(action: Action): Consequence {
-    const consequence = consequenceOf(this.#options.faults.situation(action.clusterId), action);
-    return { ...consequence, refusals: [...consequence.refusals, ...this.#inTheWay(action)] };
+    const situation = this.#options.faults.situation(action.clusterId);
+    const consequence = consequenceOf(situation, action);
+    return { ...consequence, refusals: [...consequence.refusals, ...this.#inTheWay(action, situation)] };
   }
 
   /** Throws FailureError `refused` with the reasons, or `notFound`. */
@@ -58,16 +59,14 @@ export class Actions {
   }
 
   /** Two operations must not pull one node, or the whole cluster, in two directions. Healing is never in the way. */
-  #inTheWay(action: Action): string[] {
-    if (!isServiceAction(action.kind) && action.kind !== 'failover') return [];
-    const running = this.#options.operations.recent(0).filter((one) => one.clusterId === action.clusterId);
-    const other = running.find(
-      (one) =>
-        one.kind === 'clusterCreate' ||
-        one.kind === 'clusterDestroy' ||
-        ('nodeId' in action && one.nodeId === action.nodeId && isServiceAction(one.kind)) ||
-        (action.kind === 'failover' && one.kind === 'failover'),
-    );
+  #inTheWay(action: Action, situation: Situation): string[] {
+    if (action.kind === 'heal' || action.kind === 'healAll') return [];
+    const ofLab = situation.cluster.origin === 'lab';
+    const other = this.#options.operations.running().find((one) => {
+      if (one.kind === 'labDown') return ofLab;
+      if (one.clusterId !== action.clusterId) return false;
+      return makesOrRemoves.has(one.kind) || isSameWork(action, one);
+    });
     return other ? [`"${other.title}" is still running; wait for its end.`] : [];
   }
 
@@ -89,6 +88,15 @@ export class Actions {
         return (run) => healEverything(faults, run, action);
     }
   }
+}
+
+/** The whole cluster is being worked on, whatever else is asked for. */
+const makesOrRemoves: ReadonlySet<string> = new Set<Operation['kind']>(['clusterCreate', 'clusterDestroy', 'labUp']);
+
+function isSameWork(action: Action, running: Operation): boolean {
+  if (action.kind === 'failover') return running.kind === 'failover';
+  const nodeId = isServiceAction(action.kind) && 'nodeId' in action ? action.nodeId : null;
+  return nodeId !== null && nodeId === running.nodeId && isServiceAction(running.kind);
 }
 
 /** A second kill is no contradiction of the first. */
