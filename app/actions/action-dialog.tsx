@@ -65,7 +65,13 @@ function ActionDialogOf({ action, open }: { action: Action; open: boolean }) {
         operationId === null ? (
           <>
             <Button onClick={close}>Cancel</Button>
-            <Button look={words.look} disabled={!mayRun} data-testid="preview-run" onClick={() => void run()}>
+            <Button
+              needsEngine
+              look={words.look}
+              disabled={!mayRun}
+              data-testid="preview-run"
+              onClick={() => void run()}
+            >
               {asked ? 'Asking…' : words.run}
             </Button>
           </>

@@ -24,7 +24,7 @@ export function ConnectionNotice() {
         <b className="font-semibold">The connection to the engine is lost.</b>{' '}
         <span className="text-dim">
           {knownAt === null ? 'Nothing is known yet. ' : `Showing what was known at ${formatClock(knownAt)}. `}
-          The clusters run on without it.
+          What the clusters do now is unknown here.
         </span>
       </p>
       <span className="ml-auto text-xs whitespace-nowrap text-dim">

@@ -1,5 +1,6 @@
 import { cva, type VariantProps } from 'class-variance-authority';
 import type { ComponentProps } from 'react';
+import { useEngineReached } from '../live/health.ts';
 import { cn } from './class-names.ts';
 
 const looks = cva(
@@ -21,12 +22,25 @@ const looks = cva(
   },
 );
 
+/** `needsEngine`: it cannot be pressed while there is no engine to ask. */
 export function Button({
   look,
   size,
   className,
   type = 'button',
+  needsEngine = false,
+  disabled,
   ...rest
-}: ComponentProps<'button'> & VariantProps<typeof looks>) {
-  return <button type={type} className={cn(looks({ look, size }), className)} {...rest} />;
+}: ComponentProps<'button'> & VariantProps<typeof looks> & { needsEngine?: boolean }) {
+  const reached = useEngineReached();
+  const cut = needsEngine && !reached;
+  return (
+    <button
+      type={type}
+      className={cn(looks({ look, size }), className)}
+      disabled={disabled === true || cut}
+      {...(cut && { title: 'The engine is not reached.' })}
+      {...rest}
+    />
+  );
 }

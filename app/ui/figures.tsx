@@ -22,17 +22,16 @@ export function Unknown({ at = null, className }: { at?: number | null; classNam
   );
 }
 
-/** `value` null: unknown. A value that is too old reads unknown as well. `quiet`: its age stands elsewhere in the row. */
-export function Figure(props: { value: ReactNode; at: number | null; unit?: string; quiet?: boolean }) {
-  const { value, at, unit, quiet = false } = props;
+/** `value` null: unknown. A value that is too old reads unknown as well. Its age stands once in its row, not here. */
+export function Figure(props: { value: ReactNode; at: number | null; unit?: string }) {
+  const { value, at, unit } = props;
   const now = useNow();
   const freshness = freshnessOf(at, now);
-  if (value === null || freshness === 'unknown') return <Unknown at={quiet ? null : at} />;
+  if (value === null || freshness === 'unknown') return <Unknown />;
   return (
     <span className={cn('whitespace-nowrap', freshness === 'stale' && 'text-faint')}>
       {value}
       {unit !== undefined && <span className="ml-0.5 text-faint">{unit}</span>}
-      {!quiet && <Age at={at} />}
     </span>
   );
 }
@@ -45,10 +44,11 @@ export function Countdown({ to, className }: { to: number; className?: string })
 /** A share of something, with a bar; from `warnFrom` (in [0, 1]) on it is marked as well as coloured. */
 export function Share({ ratio, at, warnFrom = 0.8 }: { ratio: number | null; at: number | null; warnFrom?: number }) {
   const now = useNow();
-  if (ratio === null || freshnessOf(at, now) === 'unknown') return <Unknown at={at} />;
+  const freshness = freshnessOf(at, now);
+  if (ratio === null || freshness === 'unknown') return <Unknown />;
   const high = ratio >= warnFrom;
   return (
-    <span className="inline-flex items-center gap-2 whitespace-nowrap">
+    <span className={cn('inline-flex items-center gap-2 whitespace-nowrap', freshness === 'stale' && 'text-faint')}>
       <span aria-hidden className="h-1.5 w-10 overflow-hidden rounded-full bg-raise">
         <span
           className={cn('block h-full rounded-full', high ? 'bg-warn' : 'bg-edge')}

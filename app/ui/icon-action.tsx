@@ -7,6 +7,7 @@ export function IconAction(props: {
   label: string;
   onClick: () => void;
   disabled?: boolean;
+  needsEngine?: boolean;
   testId?: string;
   children: ReactNode;
 }) {
@@ -20,6 +21,7 @@ export function IconAction(props: {
             size="icon"
             aria-label={props.label}
             disabled={props.disabled}
+            needsEngine={props.needsEngine ?? false}
             data-testid={props.testId}
             onClick={props.onClick}
           >

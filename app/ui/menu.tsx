@@ -1,5 +1,6 @@
 import { Menu as Base } from '@base-ui/react/menu';
 import type { ReactElement, ReactNode } from 'react';
+import { useEngineReached } from '../live/health.ts';
 import { cn } from './class-names.ts';
 
 /** A list of actions that opens from `trigger`; arrow keys move in it. */
@@ -21,14 +22,16 @@ export function Menu({ trigger, children }: { trigger: ReactElement; children: R
 export function MenuItem(props: {
   onClick: () => void;
   disabled?: boolean;
+  needsEngine?: boolean;
   danger?: boolean;
   testId?: string;
   children: ReactNode;
 }) {
+  const reached = useEngineReached();
   return (
     <Base.Item
       onClick={props.onClick}
-      disabled={props.disabled ?? false}
+      disabled={props.disabled === true || (props.needsEngine === true && !reached)}
       data-testid={props.testId}
       className={cn(
         'flex cursor-default items-center gap-2 rounded-md px-2.5 py-1.5 outline-none select-none data-[disabled]:opacity-45 data-[highlighted]:bg-raise',

@@ -30,8 +30,10 @@ export function ClusterMenu({ cluster }: { cluster: ClusterView }) {
           </Button>
         }
       >
-        <MenuItem onClick={() => void showAccess()}>How clients reach it…</MenuItem>
-        <MenuItem danger onClick={() => ask({ kind: 'clusterDestroy', clusterId, confirmName: '' })}>
+        <MenuItem needsEngine onClick={() => void showAccess()}>
+          How clients reach it…
+        </MenuItem>
+        <MenuItem needsEngine danger onClick={() => ask({ kind: 'clusterDestroy', clusterId, confirmName: '' })}>
           Destroy the cluster…
         </MenuItem>
       </Menu>

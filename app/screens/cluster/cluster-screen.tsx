@@ -46,6 +46,7 @@ export function ClusterScreen({ clusterId, tab }: { clusterId: string; tab: Clus
           {cluster.lifecycle === 'incomplete' && <ResumeButton clusterId={clusterId} />}
           <MoveLeaderMenu cluster={cluster} />
           <Button
+            needsEngine
             look={holding.length > 0 ? 'fault' : 'plain'}
             disabled={holding.length === 0}
             data-testid="heal-all"

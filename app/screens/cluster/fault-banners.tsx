@@ -32,6 +32,7 @@ export function FaultBanners({ cluster }: { cluster: ClusterView }) {
         <Countdown to={fault.healsAtUnixMs} className="text-sm font-semibold text-fault" />
       </span>
       <Button
+        needsEngine
         look="fault"
         size="sm"
         disabled={fault.state === 'healing'}

@@ -10,7 +10,7 @@ export function MoveLeaderMenu({ cluster }: { cluster: ClusterView }) {
   return (
     <Menu
       trigger={
-        <Button>
+        <Button needsEngine>
           <Crown aria-hidden className="size-4" /> Move leader{' '}
           <ChevronDown aria-hidden className="size-3.5 text-faint" />
         </Button>
@@ -18,6 +18,7 @@ export function MoveLeaderMenu({ cluster }: { cluster: ClusterView }) {
     >
       {cluster.nodes.map((node) => (
         <MenuItem
+          needsEngine
           key={node.nodeId}
           disabled={node.condition !== 'follower'}
           onClick={() => ask({ kind: 'failover', clusterId: cluster.clusterId, target: node.nodeId })}

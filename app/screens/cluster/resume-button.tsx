@@ -22,7 +22,7 @@ export function ResumeButton({ clusterId }: { clusterId: string }) {
   };
   return (
     <>
-      <Button look="primary" disabled={asked} data-testid="resume" onClick={() => void resume()}>
+      <Button needsEngine look="primary" disabled={asked} data-testid="resume" onClick={() => void resume()}>
         Go on provisioning
       </Button>
       <Dialog open={failure !== null} onClose={() => setFailure(null)} size="sm" title="Provisioning did not start">

@@ -52,7 +52,7 @@ export function AddHostDialog({ open, onClose }: { open: boolean; onClose: () =>
       footer={
         <>
           <Button onClick={close}>Cancel</Button>
-          <Button look="primary" type="submit" form="add-host" disabled={!ready || busy}>
+          <Button needsEngine look="primary" type="submit" form="add-host" disabled={!ready || busy}>
             {busy ? 'Connecting…' : 'Connect'}
           </Button>
         </>

@@ -69,6 +69,7 @@ export function CreateClusterDialog({ open, onClose }: { open: boolean; onClose:
           <>
             <Button onClick={close}>Cancel</Button>
             <Button
+              needsEngine
               look="primary"
               disabled={busy || plan === null || plan.refusals.length > 0}
               onClick={() => void create()}

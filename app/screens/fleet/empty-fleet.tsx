@@ -19,7 +19,14 @@ export function EmptyFleet({ onAddHost }: { onAddHost: () => void }) {
           your own machines. No root, no container; one click removes it all again.
         </p>
         <div className="mt-auto flex flex-wrap items-center gap-3 pt-2">
-          <Button look="primary" size="lg" disabled={asked} data-testid="try-it" onClick={() => tryIt(nodes)}>
+          <Button
+            needsEngine
+            look="primary"
+            size="lg"
+            disabled={asked}
+            data-testid="try-it"
+            onClick={() => tryIt(nodes)}
+          >
             {asked ? 'Starting…' : 'Try it on this computer'}
           </Button>
           <Segmented
@@ -46,7 +53,7 @@ export function EmptyFleet({ onAddHost }: { onAddHost: () => void }) {
           <li>No port is opened but the cluster's own.</li>
         </ul>
         <div className="mt-auto pt-2">
-          <Button size="lg" onClick={onAddHost}>
+          <Button needsEngine size="lg" onClick={onAddHost}>
             Add a host…
           </Button>
         </div>

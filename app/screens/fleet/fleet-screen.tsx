@@ -35,10 +35,11 @@ export function FleetScreen() {
         </div>
         <div className="ml-auto flex gap-2">
           <LabMenu hasLab={snapshot.hosts.some((host) => host.origin === 'lab')} />
-          <Button onClick={() => setDialog('addHost')}>
+          <Button needsEngine onClick={() => setDialog('addHost')}>
             <Plus aria-hidden className="size-4" /> Add host
           </Button>
           <Button
+            needsEngine
             look={empty ? 'plain' : 'primary'}
             disabled={snapshot.hosts.length === 0}
             onClick={() => setDialog('createCluster')}

@@ -41,6 +41,7 @@ export function HostAnswer({ host }: { host: HostView }) {
             {offeredKey.keyType} {offeredKey.fingerprint}
           </p>
           <Button
+            needsEngine
             look="primary"
             disabled={busy}
             onClick={() => void attempt(() => engine().hosts.trustKey({ hostId, fingerprint: offeredKey.fingerprint }))}
@@ -93,7 +94,7 @@ export function HostAnswer({ host }: { host: HostView }) {
               onChange={(event) => setSecret(event.target.value)}
               className="flex-1"
             />
-            <Button look="primary" type="submit" disabled={busy || secret === ''}>
+            <Button needsEngine look="primary" type="submit" disabled={busy || secret === ''}>
               Log in
             </Button>
           </div>

@@ -57,11 +57,11 @@ function HostDialogOf({ host, open, onClose }: { host: HostView; open: boolean; 
       }
       footer={
         <>
-          <Button look="danger" className="mr-auto" disabled={busy !== null} onClick={() => void remove()}>
+          <Button needsEngine look="danger" className="mr-auto" disabled={busy !== null} onClick={() => void remove()}>
             {busy === 'remove' ? 'Removing…' : 'Remove from the fleet'}
           </Button>
           <Button onClick={onClose}>Close</Button>
-          <Button look="primary" disabled={busy !== null || !reachable} onClick={() => void check()}>
+          <Button needsEngine look="primary" disabled={busy !== null || !reachable} onClick={() => void check()}>
             {busy === 'check' ? 'Checking…' : 'Check this host'}
           </Button>
         </>

@@ -1,10 +1,11 @@
 import { memo, useState } from 'react';
-import type { ClusterView, HostView } from '../../../electron/contract/model.ts';
+import type { ClusterView, HostView, NodeView } from '../../../electron/contract/model.ts';
 import { useNow } from '../../live/clock.ts';
+import { useEngineReached } from '../../live/health.ts';
 import { Button } from '../../ui/button.tsx';
 import { Card } from '../../ui/card.tsx';
 import { HostReachability } from '../../ui/condition.tsx';
-import { Figure, Share } from '../../ui/figures.tsx';
+import { Age, Figure, Share } from '../../ui/figures.tsx';
 import { formatMs, formatOffset, formatSpan } from '../../ui/format.ts';
 import { Swatch } from '../../ui/swatch.tsx';
 import { HostDialog } from './host-dialog.tsx';
@@ -46,19 +47,20 @@ const HostRow = memo(
   function HostRow(props: { host: HostView; clusters: readonly ClusterView[]; onOpen: () => void }) {
     const { host } = props;
     const { sample, sampledAtUnixMs: at } = host;
+    const reached = useEngineReached();
     const nodes = props.clusters.flatMap((cluster) => cluster.nodes.filter((node) => node.hostId === host.hostId));
-    const fsync = nodes.map((node) => node.sample?.fsyncLatency.p99Ms ?? null).filter((ms) => ms !== null);
     return (
       <tr className="border-t border-line" data-testid={`host-row-${host.name}`}>
         <th scope="row" className="py-2 pr-3 font-medium">
           {host.name}
+          <Age at={at} />
         </th>
         <td className="pr-3 font-mono text-xs text-dim">
           {host.address}:{host.port}
         </td>
         <td className="pr-3">
-          <HostReachability state={host.reachability.state} />
-          <Since at={host.reachability.sinceUnixMs} />
+          <HostReachability state={reached ? host.reachability.state : 'unknown'} />
+          {reached && <Since at={host.reachability.sinceUnixMs} />}
         </td>
         <td className="pr-3">
           <span className="name flex gap-x-2">
@@ -80,19 +82,13 @@ const HostRow = memo(
         <td className="pr-3">
           <Share ratio={diskRatio(host)} at={at} />
         </td>
-        <td className="pr-3">
-          {nodes.length === 0 ? (
-            <span className="text-faint">–</span>
-          ) : (
-            <Figure value={fsync.length === 0 ? null : formatMs(Math.max(...fsync))} unit="ms" at={at} />
-          )}
-        </td>
+        <td className="pr-3">{nodes.length === 0 ? <span className="text-faint">–</span> : <Fsync nodes={nodes} />}</td>
         <td className="pr-3">
           <ClockOffset offsetMs={host.clockOffsetMs} at={at} />
         </td>
         <td className="text-right">
-          <Button size="sm" look={needsAnswer(host) ? 'primary' : 'plain'} onClick={props.onOpen}>
-            {needsAnswer(host) ? 'Answer…' : 'Check…'}
+          <Button size="sm" look={host.reachability.state in answers ? 'primary' : 'plain'} onClick={props.onOpen}>
+            {answers[host.reachability.state] ?? 'Check…'}
             <span className="sr-only">{host.name}</span>
           </Button>
         </td>
@@ -102,9 +98,22 @@ const HostRow = memo(
   (before, after) => before.host === after.host && before.clusters === after.clusters,
 );
 
-function needsAnswer(host: HostView): boolean {
-  return ['hostKeyUnknown', 'hostKeyChanged', 'authFailed'].includes(host.reachability.state);
+/** The worst of the host's nodes. A node that answers and wrote nothing is idle, not unknown. */
+function Fsync({ nodes }: { nodes: readonly NodeView[] }) {
+  const measured = nodes.filter((node) => node.sample !== null);
+  const latencies = measured.map((node) => node.sample?.fsyncLatency.p99Ms ?? null).filter((ms) => ms !== null);
+  const at = measured.length === 0 ? null : Math.max(...measured.map((node) => node.observedAtUnixMs ?? 0));
+  if (measured.length > 0 && latencies.length === 0)
+    return <Figure value={<span className="text-faint">idle</span>} at={at} />;
+  return <Figure value={latencies.length === 0 ? null : formatMs(Math.max(...latencies))} unit="ms" at={at} />;
 }
+
+/** What is asked of the operator before a host can be used. */
+const answers: Partial<Record<HostView['reachability']['state'], string>> = {
+  hostKeyUnknown: 'Answer…',
+  hostKeyChanged: 'Look…',
+  authFailed: 'Fix login…',
+};
 
 function Since({ at }: { at: number }) {
   const now = useNow();

@@ -28,7 +28,9 @@ export function LabMenu({ hasLab }: { hasLab: boolean }) {
   };
   return (
     <>
-      <Button onClick={() => setOpen(true)}>Stop the lab…</Button>
+      <Button needsEngine onClick={() => setOpen(true)}>
+        Stop the lab…
+      </Button>
       <Dialog
         open={open}
         onClose={close}
@@ -38,7 +40,7 @@ export function LabMenu({ hasLab }: { hasLab: boolean }) {
         footer={
           <>
             <Button onClick={close}>Cancel</Button>
-            <Button look="dangerSolid" disabled={typed !== 'lab'} onClick={() => void down()}>
+            <Button needsEngine look="dangerSolid" disabled={typed !== 'lab'} onClick={() => void down()}>
               Delete the lab
             </Button>
           </>

@@ -16,11 +16,11 @@ export function NoCluster({ hasLab, onCreate }: { hasLab: boolean; onCreate: () 
         </p>
         <span className="ml-auto flex gap-2">
           {hasLab && (
-            <Button disabled={asked} data-testid="try-it" onClick={() => tryIt(3)}>
+            <Button needsEngine disabled={asked} data-testid="try-it" onClick={() => tryIt(3)}>
               Try it on this computer
             </Button>
           )}
-          <Button look="primary" onClick={onCreate}>
+          <Button needsEngine look="primary" onClick={onCreate}>
             Create cluster…
           </Button>
         </span>

@@ -39,6 +39,7 @@ function Fault({ fault, cluster }: { fault: FaultView; cluster: ClusterView }) {
           <span className="ml-auto flex items-center gap-3">
             <Countdown to={fault.healsAtUnixMs} className="font-semibold text-fault" />
             <Button
+              needsEngine
               look="fault"
               size="sm"
               disabled={fault.state === 'healing'}

@@ -82,6 +82,7 @@ export function FaultsTab({ cluster }: { cluster: ClusterView }) {
               className="w-40"
             />
             <Button
+              needsEngine
               look="fault"
               className="ml-auto"
               data-testid="inject"
@@ -134,7 +135,7 @@ function DraftGraph({ cluster, drawn }: { cluster: ClusterView; drawn: readonly 
   return (
     <Card title={drawn.length > 0 ? 'As it would be' : 'As it is'} aside="round-trip, ms">
       <TopologyGraph cluster={cluster} links={links} nowUnixMs={second} />
-      <LinkLegend links={links} cluster={cluster} />
+      <LinkLegend links={links} cluster={cluster} nowUnixMs={second} />
     </Card>
   );
 }

@@ -54,7 +54,7 @@ export function LogDialog({ node, onClose }: { node: NodeView | null; onClose: (
             onChange={(event) => setFilter(event.target.value)}
             className="w-72"
           />
-          <Button onClick={() => setAsked(asked + 1)}>
+          <Button needsEngine onClick={() => setAsked(asked + 1)}>
             <RotateCw aria-hidden className="size-4" /> Read again
           </Button>
         </div>

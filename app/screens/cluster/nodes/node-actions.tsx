@@ -12,6 +12,7 @@ export function NodeActions({ node, clusterId, onLog }: { node: NodeView; cluste
   return (
     <div className="flex justify-end">
       <IconAction
+        needsEngine
         label={`Make ${name} the leader`}
         disabled={node.condition !== 'follower'}
         testId={`action-failover-${name}`}
@@ -20,18 +21,24 @@ export function NodeActions({ node, clusterId, onLog }: { node: NodeView; cluste
         <Crown aria-hidden className="size-4" />
       </IconAction>
       {stopped ? (
-        <IconAction label={`Start ${name}`} testId={`action-start-${name}`} onClick={request('nodeStart')}>
+        <IconAction needsEngine label={`Start ${name}`} testId={`action-start-${name}`} onClick={request('nodeStart')}>
           <Play aria-hidden className="size-4" />
         </IconAction>
       ) : (
-        <IconAction label={`Stop ${name}`} testId={`action-stop-${name}`} onClick={request('nodeStop')}>
+        <IconAction needsEngine label={`Stop ${name}`} testId={`action-stop-${name}`} onClick={request('nodeStop')}>
           <Square aria-hidden className="size-4" />
         </IconAction>
       )}
-      <IconAction label={`Restart ${name}`} testId={`action-restart-${name}`} onClick={request('nodeRestart')}>
+      <IconAction
+        needsEngine
+        label={`Restart ${name}`}
+        testId={`action-restart-${name}`}
+        onClick={request('nodeRestart')}
+      >
         <RotateCw aria-hidden className="size-4" />
       </IconAction>
       <IconAction
+        needsEngine
         label={`Kill ${name} with SIGKILL`}
         disabled={stopped}
         testId={`action-kill-${name}`}
@@ -39,7 +46,7 @@ export function NodeActions({ node, clusterId, onLog }: { node: NodeView; cluste
       >
         <Skull aria-hidden className="size-4" />
       </IconAction>
-      <IconAction label={`Log of ${name}`} testId={`action-log-${name}`} onClick={onLog}>
+      <IconAction needsEngine label={`Log of ${name}`} testId={`action-log-${name}`} onClick={onLog}>
         <ScrollText aria-hidden className="size-4" />
       </IconAction>
     </div>

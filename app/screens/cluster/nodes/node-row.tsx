@@ -20,7 +20,7 @@ export function NodeRow(props: { node: NodeView; cluster: ClusterView; onLog: ()
   const { leader } = cluster;
   const silent = freshnessOf(at, now) === 'unknown';
   const say = (claim: (said: NodeSample) => ReactNode) => (
-    <Figure value={sample === null ? null : claim(sample)} at={at} quiet />
+    <Figure value={sample === null ? null : claim(sample)} at={at} />
   );
   return (
     <tr className="border-t border-line" data-testid={`node-row-${node.name}`}>
@@ -38,7 +38,7 @@ export function NodeRow(props: { node: NodeView; cluster: ClusterView; onLog: ()
         {sample !== null && !silent && <span className="block pl-5 text-2xs text-faint">says {sample.role}</span>}
       </td>
       <td className="pr-3">
-        <Figure value={service === null ? null : <Service service={service} />} at={at} quiet />
+        <Figure value={service === null ? null : <Service service={service} />} at={at} />
       </td>
       <Claim odd={sample !== null && leader !== null && sample.believedLeader !== leader.memberSlot} silent={silent}>
         {say((said) => nodeNameOf(cluster, said.believedLeader))}

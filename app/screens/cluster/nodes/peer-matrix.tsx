@@ -41,12 +41,7 @@ export function PeerMatrix({ cluster }: { cluster: ClusterView }) {
                   </span>
                 </th>
                 {cluster.nodes.map((to) => (
-                  <PeerCell
-                    key={to.nodeId}
-                    from={from}
-                    to={to}
-                    silent={freshnessOf(from.observedAtUnixMs, now) === 'unknown'}
-                  />
+                  <PeerCell key={to.nodeId} from={from} to={to} now={now} />
                 ))}
               </tr>
             ))}
@@ -57,18 +52,18 @@ export function PeerMatrix({ cluster }: { cluster: ClusterView }) {
   );
 }
 
-function PeerCell({ from, to, silent }: { from: NodeView; to: NodeView; silent: boolean }) {
+function PeerCell({ from, to, now }: { from: NodeView; to: NodeView; now: number }) {
+  const silent = freshnessOf(from.observedAtUnixMs, now) === 'unknown';
   const shape = 'h-8 min-w-24 rounded-md border border-line px-2 text-center text-xs';
   if (from === to) return <td className={cn(shape, 'border-transparent text-faint')}>–</td>;
   const peer = from.sample?.peers.find((each) => each.memberSlot === to.memberSlot);
-  if (isDown(from) || isDown(to)) {
-    const down = isDown(from) ? from : to;
+  const down = [from, to].find((node) => isDown(node, now));
+  if (down !== undefined)
     return (
       <td className={cn(shape, 'bg-raise/40 text-faint')}>
         {down.name} {down.condition === 'failed' ? 'has failed' : 'is stopped'}
       </td>
     );
-  }
   if (silent || peer === undefined) return <td className={cn(shape, 'hatched text-unknown')}>unknown</td>;
   if (!isHeard(peer))
     return (

@@ -6,6 +6,7 @@ import { freshnessOf } from '../../../ui/freshness.ts';
 import { Age, Figure } from '../../../ui/figures.tsx';
 import { formatBytes, formatMs } from '../../../ui/format.ts';
 import { nodeNameOf } from '../node-name.ts';
+import { isDown } from '../topology/links.ts';
 
 export function NodeClaims({ cluster }: { cluster: ClusterView }) {
   const titles = ['node', 'leads, it says', 'ballot', 'commit p99', 'fsync p99', 'writes', 'data'];
@@ -34,16 +35,17 @@ function Row({ node, cluster }: { node: NodeView; cluster: ClusterView }) {
   const odd = cluster.leader !== null && sample?.believedLeader !== cluster.leader.memberSlot;
   const oddBallot = cluster.leader !== null && sample?.leaderBallot !== cluster.leader.ballot;
   const now = useNow();
+  const down = isDown(node, now);
   if (sample === null || freshnessOf(at, now) === 'unknown')
     return (
       <tr className="border-t border-line">
         <th scope="row" className="py-1.5 pr-2 font-normal whitespace-nowrap">
           {node.name}
+          <Age at={at} />
         </th>
         <td colSpan={6}>
-          <span className="hatched block rounded-sm px-1.5 text-unknown">
-            {at === null || sample !== null ? 'unknown' : 'no answer from the node'}
-            <Age at={at} />
+          <span className={cn('block rounded-sm px-1.5', down ? 'text-faint' : 'hatched text-unknown')}>
+            {down ? node.condition : freshnessOf(at, now) === 'unknown' ? 'unknown' : 'no answer from the node'}
           </span>
         </td>
       </tr>
@@ -52,6 +54,7 @@ function Row({ node, cluster }: { node: NodeView; cluster: ClusterView }) {
     <tr className="border-t border-line">
       <th scope="row" className="py-1.5 pr-2 font-normal whitespace-nowrap">
         {node.name}
+        <Age at={at} />
       </th>
       <td className={cn('pr-2', odd && 'font-medium text-warn')}>
         <Figure value={`${odd ? '≠ ' : ''}${nodeNameOf(cluster, sample.believedLeader)}`} at={at} />

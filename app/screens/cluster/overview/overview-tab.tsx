@@ -71,7 +71,7 @@ function Topology({ cluster }: { cluster: ClusterView }) {
   return (
     <Card title="Topology" aside="round-trip, ms">
       <TopologyGraph cluster={cluster} links={links} nowUnixMs={second} />
-      <LinkLegend links={links} cluster={cluster} />
+      <LinkLegend links={links} cluster={cluster} nowUnixMs={second} />
     </Card>
   );
 }

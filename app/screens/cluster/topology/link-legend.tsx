@@ -13,14 +13,15 @@ const words: readonly (readonly [LinkState, string])[] = [
 ];
 
 /** Which nodes still hear each other, in words, and what the kinds of lines mean (those that are there). */
-export function LinkLegend({ links, cluster }: { links: readonly LinkView[]; cluster: ClusterView }) {
+export function LinkLegend(props: { links: readonly LinkView[]; cluster: ClusterView; nowUnixMs: number }) {
+  const { links, cluster } = props;
+  const down = cluster.nodes.filter((node) => isDown(node, props.nowUnixMs));
   const there = new Set(links.map((link) => link.state));
-  const slots = cluster.nodes.filter((node) => !isDown(node)).map((node) => node.memberSlot);
+  const slots = cluster.nodes.filter((node) => !down.includes(node)).map((node) => node.memberSlot);
   const groups = groupsOf(
     slots,
     links.filter((link) => link.state === 'cut' || link.state === 'down'),
   );
-  const down = cluster.nodes.filter(isDown);
   return (
     <div className="mt-1 grid gap-1.5 text-center">
       <p className="name text-dim">

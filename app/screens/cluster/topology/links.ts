@@ -1,5 +1,6 @@
 /** What is known of every directed link of a cluster, and sets of links as they are drawn. All pure. */
 import type { ClusterView, FaultView, Link, NodeView } from '../../../../electron/contract/model.ts';
+import { conditionAt } from '../../../live/health.ts';
 import { freshnessOf } from '../../../ui/freshness.ts';
 import { isHeard } from './heard.ts';
 
@@ -35,7 +36,7 @@ export function linkViews(
       .filter((to) => to !== from)
       .map((to): LinkView => {
         const link = { from: from.memberSlot, to: to.memberSlot };
-        if (isDown(from) || isDown(to)) return { ...link, state: 'stopped', roundTripMs: null };
+        if (isDown(from, nowUnixMs) || isDown(to, nowUnixMs)) return { ...link, state: 'stopped', roundTripMs: null };
         if (cut.has(linkKey(link))) return { ...link, state: 'cut', roundTripMs: null };
         const known = to.sample !== null && freshnessOf(to.observedAtUnixMs, nowUnixMs) !== 'unknown';
         const peer = known ? to.sample?.peers.find((each) => each.memberSlot === from.memberSlot) : undefined;
@@ -47,9 +48,10 @@ export function linkViews(
   );
 }
 
-/** It does not run, as its host says. */
-export function isDown(node: Pick<NodeView, 'condition'>): boolean {
-  return node.condition === 'stopped' || node.condition === 'failed';
+/** It does not run, as its host said lately. */
+export function isDown(node: Pick<NodeView, 'condition' | 'observedAtUnixMs'>, nowUnixMs: number): boolean {
+  const condition = conditionAt(node, nowUnixMs);
+  return condition === 'stopped' || condition === 'failed';
 }
 
 /** Two directions between the same two nodes. */
