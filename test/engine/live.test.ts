@@ -118,7 +118,9 @@ describe('a running cluster', { timeout: 120_000 }, () => {
       return view.leader && view.leader.nodeId !== leader.nodeId ? view : null;
     });
     expect(split.nodes.find((node) => node.nodeId === leader.nodeId)!.condition).toBe('minority');
-    expect(split.health.detail).toMatch(/2 of 3 nodes work, writes need 2; tolerates 0 more\. node-\d is cut off by an injected fault\./);
+    expect(split.health.detail).toMatch(
+      /2 of 3 nodes work, writes need 2; tolerates 0 more\. node-\d is cut off by an injected fault\./,
+    );
     const fault = split.faults[0]!;
     expect(fault).toMatchObject({ state: 'active', links });
     expect(fault.nodes.every((node) => node.state === 'active' && (node.droppedMessages ?? 0) > 0)).toBe(true);

@@ -11,13 +11,13 @@ const stopped: Change = { service: { state: 'stopped', pid: null }, sample: fals
 const lost: Change = { ageMs: 60_000 };
 
 const table: [string, Example, string, string, string][] = [
-  ['all well', { voters: 3 }, 'ok', 'Writes are going on.', 'Quorum 2 of 3, tolerates 1.'],
+  ['all well', { voters: 3 }, 'ok', 'Writes are going on.', '3 of 3 nodes work, writes need 2; tolerates 1.'],
   [
     'nobody writes',
     { voters: 3, change: { 1: { writesPerSecond: 0 }, 2: { writesPerSecond: 0 }, 3: { writesPerSecond: 0 } } },
     'ok',
     'Ready for writes.',
-    'Quorum 2 of 3, tolerates 1.',
+    '3 of 3 nodes work, writes need 2; tolerates 1.',
   ],
   [
     'two cut off by a fault',
@@ -31,56 +31,56 @@ const table: [string, Example, string, string, string][] = [
     },
     'warn',
     'Writes are going on.',
-    'Quorum 3 of 5, tolerates 0 more. node-4 and node-5 are cut off by an injected fault.',
+    '3 of 5 nodes work, writes need 3; tolerates 0 more. node-4 and node-5 are cut off by an injected fault.',
   ],
   [
     'one stopped',
     { voters: 3, change: { 3: stopped } },
     'warn',
     'Writes are going on.',
-    'Quorum 2 of 3, tolerates 0 more. node-3 is stopped.',
+    '2 of 3 nodes work, writes need 2; tolerates 0 more. node-3 is stopped.',
   ],
   [
     'one host lost: unknown, never green',
     { voters: 3, change: { 3: lost } },
     'warn',
     'Writes are going on.',
-    'Quorum 2 of 3, tolerates 0 more. node-3 is not heard of: unknown.',
+    '2 of 3 nodes work, writes need 2; tolerates 0 more. node-3 is not heard of: unknown.',
   ],
   [
     'two stopped',
     { voters: 3, change: { 1: minority, 2: stopped, 3: stopped } },
     'bad',
     'Writes have stopped.',
-    'Quorum 2 of 3, only 1 left. node-1 waits for a quorum. node-2 and node-3 are stopped.',
+    'Only 1 of 3 nodes works, writes need 2. node-1 waits for a quorum. node-2 and node-3 are stopped.',
   ],
   [
     'the network is down, though all run',
     { voters: 3, change: { 1: minority, 2: minority, 3: minority } },
     'bad',
     'Writes have stopped.',
-    'Quorum 2 of 3, none left. node-1, node-2 and node-3 are cut off from the quorum.',
+    'None of 3 nodes works, writes need 2. node-1, node-2 and node-3 are cut off from the quorum.',
   ],
   [
     'one frozen',
     { voters: 3, change: { 2: { sample: false, answeredPid: 102 } } },
     'warn',
     'Writes are going on.',
-    'Quorum 2 of 3, tolerates 0 more. node-2 runs but does not answer.',
+    '2 of 3 nodes work, writes need 2; tolerates 0 more. node-2 runs but does not answer.',
   ],
   [
     'all apart by a fault',
     { voters: 3, partition: [[1], [2], [3]], change: { 1: minority, 2: minority, 3: minority } },
     'bad',
     'Writes have stopped.',
-    'Quorum 2 of 3, only 1 left. node-1, node-2 and node-3 are cut off by an injected fault.',
+    'Only 1 of 3 nodes works, writes need 2. node-1, node-2 and node-3 are cut off by an injected fault.',
   ],
   [
     'two hosts lost',
     { voters: 3, change: { 2: lost, 3: lost } },
     'unknown',
     'Whether writes go on is not known.',
-    'Quorum 2 of 3, only 1 left. node-2 and node-3 are not heard of: unknown.',
+    'Only 1 of 3 nodes works, writes need 2. node-2 and node-3 are not heard of: unknown.',
   ],
   [
     'all lost',
@@ -101,7 +101,7 @@ const table: [string, Example, string, string, string][] = [
     },
     'bad',
     'Writes wait: no leader is agreed on.',
-    'Quorum 2 of 3, tolerates 1.',
+    '3 of 3 nodes work, writes need 2; tolerates 1.',
   ],
   [
     'failed with its reason',
@@ -111,7 +111,7 @@ const table: [string, Example, string, string, string][] = [
     },
     'warn',
     'Writes are going on.',
-    'Quorum 2 of 3, tolerates 0 more. node-2 has failed: the disk is full.',
+    '2 of 3 nodes work, writes need 2; tolerates 0 more. node-2 has failed: the disk is full.',
   ],
   [
     'started again and again with its reason',
@@ -121,7 +121,7 @@ const table: [string, Example, string, string, string][] = [
     },
     'warn',
     'Writes are going on.',
-    'Quorum 2 of 3, tolerates 0 more. node-2 is being started again: it has failed 6 times.',
+    '2 of 3 nodes work, writes need 2; tolerates 0 more. node-2 is being started again: it has failed 6 times.',
   ],
 ];
 

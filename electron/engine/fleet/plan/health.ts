@@ -46,9 +46,12 @@ function writesHeadline(picture: Picture): string {
 
 function margin({ working, members, quorumSize }: Picture): string {
   const spare = working.length - quorumSize;
-  const quorum = `Quorum ${quorumSize} of ${members.length}`;
-  if (spare < 0) return `${quorum}, ${working.length === 0 ? 'none' : `only ${working.length}`} left.`;
-  return `${quorum}, tolerates ${spare}${working.length < members.length ? ' more' : ''}.`;
+  const need = `writes need ${quorumSize}`;
+  const nodes = `of ${members.length} ${members.length === 1 ? 'node' : 'nodes'}`;
+  if (working.length === 0) return `None ${nodes} works, ${need}.`;
+  const verb = working.length === 1 ? 'works' : 'work';
+  if (spare < 0) return `Only ${working.length} ${nodes} ${verb}, ${need}.`;
+  return `${working.length} ${nodes} ${verb}, ${need}; tolerates ${spare}${working.length < members.length ? ' more' : ''}.`;
 }
 
 /** One sentence for each reason why members do not work. */
