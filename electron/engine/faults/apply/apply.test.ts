@@ -10,7 +10,7 @@ import type { Operation } from '../../../contract/model.ts';
 import type { AgentChannel } from '../../agents/agent-link.ts';
 import { Agents, agentCommand } from '../../agents/agents.ts';
 import { LineReader } from '../../agents/line-reader.ts';
-import { NOW, nodeIdOf, situationExample } from '../../fleet/plan/situation-example.ts';
+import { type Change, NOW, nodeIdOf, situationExample } from '../../fleet/plan/situation-example.ts';
 import { FleetStore } from '../../fleet/store.ts';
 import { type OperationBody, Operations } from '../../operations/operations.ts';
 import { Observations } from '../../telemetry/observations.ts';
@@ -75,11 +75,14 @@ describe('faults', () => {
   let agents: Agents;
   let port: FaultPort;
   let nodes: FakeNode[];
+  /** Member slots of nodes that the samples show to be stopped. */
+  let stopped: number[];
   let now: number;
 
   beforeEach(async () => {
     dir = mkdtempSync(join(tmpdir(), 'synod-faults-'));
     now = NOW;
+    stopped = [];
     const clock = () => now;
     const log = pino({ level: 'silent' });
     store = new FleetStore({ path: join(dir, 'fleet.db'), clock });
@@ -104,7 +107,7 @@ describe('faults', () => {
     const situation = () => ({
       ...situationExample({ voters: 3 }),
       nowUnixMs: now,
-      observations: situationAt(now),
+      observations: situationAt(now, stopped),
       faults: ledger.list(clusterId),
     });
     port = { agents, ledger, observations: new Observations(), clock, situation };
@@ -137,6 +140,20 @@ describe('faults', () => {
     expect(port.ledger.get(faultId)).toMatchObject({ state: 'healed' });
     expect(nodes.map((node) => node.held.size)).toEqual([0, 0, 0]);
     expect(told()).toEqual(['Partition holds', 'Partition is healed']);
+  });
+
+  it('are not proven where nothing is sent, and healed only where they were held', async () => {
+    stopped = [1];
+    nodes[0]!.behaviour = 'stopped';
+    const injected = await inject();
+    expect(injected.outcome).toBe(
+      'Cut 4 links on 2 nodes ({node-2, node-3} | {node-1}, both ways). It is not proven yet: nothing is sent on the cut links, since node-1 is stopped.',
+    );
+    expect(injected.steps.at(-1)).toMatchObject({ state: 'unknown' });
+    const healing = perform((run) => healEverything(port, run, { clusterId }));
+    now += 100;
+    const healed = await Promise.race([healing, seenSoon(port, () => now)]);
+    expect(healed.outcome).toMatch(/^Healed on 2 nodes in \d+ ms\. node-1 is stopped: its links cannot be seen\.$/);
   });
 
   it('are not healed while a node still lists them', async () => {
@@ -224,7 +241,7 @@ describe('faults', () => {
     expect(steps.filter((step) => step.hostId !== null).map((step) => step.detail)).toEqual([
       'node-1 holds no fault',
       'node-2 holds it no longer',
-      'node-3 holds no fault',
+      'node-3 does not run and holds no fault',
     ]);
     expect(nodes[1]!.held.size).toBe(0);
     expect(port.ledger.get(foreign.faultId)).toMatchObject({ state: 'healed', title: 'node-2 → node-1' });
@@ -239,8 +256,10 @@ async function seenSoon(port: FaultPort, clock: () => number): Promise<never> {
   }
 }
 
-function situationAt(now: number) {
-  const { observations } = situationExample({ voters: 3 });
+function situationAt(now: number, stopped: readonly number[]) {
+  const gone: Change = { service: { state: 'stopped', pid: null }, sample: false };
+  const change = Object.fromEntries(stopped.map((slot) => [slot, gone]));
+  const { observations } = situationExample({ voters: 3, change });
   return new Map([...observations].map(([nodeId, seen]) => [nodeId, { ...seen, observedAtUnixMs: now + 1 }]));
 }
 

@@ -7,8 +7,9 @@ import type { ActiveFault, Link } from '../../../../cluster-node/contract/fault.
 import { AgentError } from '../../agents/agent-error.ts';
 import { CutLinks } from '../../fleet/plan/links.ts';
 import { pictureOf } from '../../fleet/plan/picture.ts';
+import { whyIdle } from '../../fleet/plan/fault-consequence.ts';
 import { holdingFaults, type MemberDesired, type Situation } from '../../fleet/plan/situation.ts';
-import { listed } from '../../fleet/plan/wording.ts';
+import { counted, listed } from '../../fleet/plan/wording.ts';
 import { FailureError, failureOf } from '../../operations/failure.ts';
 import type { OperationBody, OperationRun } from '../../operations/operations.ts';
 import { type FaultPort, hostName } from './fault-port.ts';
@@ -40,7 +41,7 @@ export async function healEverything(port: FaultPort, run: OperationRun, at: { c
     known,
     faultIds: async (node) => {
       const faults = await faultsOn(port, node);
-      return faults.map((fault) => fault.faultId);
+      return faults?.map((fault) => fault.faultId) ?? null;
     },
   });
 }
@@ -48,8 +49,8 @@ export async function healEverything(port: FaultPort, run: OperationRun, at: { c
 interface Healing {
   readonly situation: Situation;
   readonly nodes: readonly MemberDesired[];
-  /** Which faults this node is to end. */
-  readonly faultIds: (node: MemberDesired) => Promise<string[]>;
+  /** Which faults this node is to end; null: it does not run. */
+  readonly faultIds: (node: MemberDesired) => Promise<string[] | null>;
   /** Those that the ledger knew at the beginning. */
   readonly known: readonly string[];
 }
@@ -64,14 +65,18 @@ async function healOnAll(port: FaultPort, run: OperationRun, healing: Healing): 
     nodes.map((node) =>
       run.step({ ...placeOf(situation, node), step: HEAL }, async () => {
         const ids = await healing.faultIds(node);
+        const idle = { state: 'unchanged', healed: false } as const;
+        if (ids === null) return { ...idle, detail: `${node.name} does not run and holds no fault` };
+        if (ids.length === 0) return { ...idle, detail: `${node.name} holds no fault` };
+        let healed = false;
         for (const faultId of ids) {
           faultIds.add(faultId);
           port.ledger.beginHealing(faultId);
-          await healOn(port, { faultId, node });
+          if ((await healOn(port, { faultId, node })) === 'readBack') healed = true;
         }
-        return ids.length === 0
-          ? { state: 'unchanged', detail: `${node.name} holds no fault` }
-          : { state: 'succeeded', detail: `${node.name} holds it no longer` };
+        return healed
+          ? { state: 'succeeded', healed, detail: `${node.name} holds it no longer` }
+          : { ...idle, detail: `${node.name} does not run: the fault ended with its process` };
       }),
     ),
   );
@@ -87,8 +92,9 @@ async function healOnAll(port: FaultPort, run: OperationRun, healing: Healing): 
       outcome: `${listed(unhealed)} could not be asked: they heal by themselves at the deadline. The others are healed.`,
     };
   if (faultIds.size === 0) return 'No node holds a fault.';
+  const healed = results.filter((result) => result.status === 'fulfilled' && result.value.healed).length;
   const heard = await hearAgain(port, run, { clusterId: situation.cluster.clusterId, links });
-  return `Healed on ${nodes.length} ${nodes.length === 1 ? 'node' : 'nodes'} in ${tookMs} ms. ${heard}`;
+  return `${healed === 0 ? 'No node holds it any more' : `Healed on ${counted(healed, 'node')} in ${tookMs} ms`}. ${heard}`;
 }
 
 function placeOf(situation: Situation, node: MemberDesired) {
@@ -96,12 +102,15 @@ function placeOf(situation: Situation, node: MemberDesired) {
 }
 
 /**
- * Ends one fault on one node and reads back that it is gone. Throws AgentError when the node cannot be asked (the ledger then
+ * Ends one fault on one node and reads back that it is gone; `notRunning`: there is no process that could hold it. Throws AgentError when the node cannot be asked (the ledger then
  * knows the fault as unknown there), FailureError `stillHeld` when it says that it holds the fault nevertheless.
  */
-export async function healOn(port: FaultPort, at: { faultId: string; node: MemberDesired }): Promise<void> {
+export async function healOn(
+  port: FaultPort,
+  at: { faultId: string; node: MemberDesired },
+): Promise<'readBack' | 'notRunning'> {
   const { nodeId, hostId } = at.node;
-  let faults: ActiveFault[];
+  let faults: ActiveFault[] | null;
   try {
     await port.agents.call(hostId, 'healFault', { nodeId, faultId: at.faultId }).catch(unlessNotRunning);
     faults = await faultsOn(port, at.node);
@@ -109,9 +118,10 @@ export async function healOn(port: FaultPort, at: { faultId: string; node: Membe
     port.ledger.note(at.faultId, { nodeId, state: 'unknown', failure: failureOf(error) });
     throw error;
   }
-  const held = faults.find((fault) => fault.faultId === at.faultId);
+  const held = faults?.find((fault) => fault.faultId === at.faultId);
   if (held) throw stillHeld(at.node, held);
   port.ledger.note(at.faultId, { nodeId, state: 'healed' });
+  return faults === null ? 'notRunning' : 'readBack';
 }
 
 function stillHeld(node: MemberDesired, fault: ActiveFault): FailureError {
@@ -124,14 +134,12 @@ function stillHeld(node: MemberDesired, fault: ActiveFault): FailureError {
   });
 }
 
-/** What a node holds now; nothing when it does not run, since a lease ends with its process. Throws AgentError. */
-async function faultsOn(port: FaultPort, node: MemberDesired): Promise<ActiveFault[]> {
+/** What a node holds now; null when it does not run, so that it holds nothing: a lease ends with its process. Throws AgentError. */
+async function faultsOn(port: FaultPort, node: MemberDesired): Promise<ActiveFault[] | null> {
   const { nodeId, hostId } = node;
-  const { faults } = (await port.agents.call(hostId, 'listFaults', { nodeId }).catch(unlessNotRunning)) ?? {
-    faults: [],
-  };
-  port.ledger.noteHeld(nodeId, faults);
-  return faults;
+  const answer = await port.agents.call(hostId, 'listFaults', { nodeId }).catch(unlessNotRunning);
+  port.ledger.noteHeld(nodeId, answer?.faults ?? []);
+  return answer?.faults ?? null;
 }
 
 function unlessNotRunning(error: unknown): undefined {
@@ -153,10 +161,26 @@ async function hearAgain(
       { timeoutMs: HEARD_WITHIN_MS, signal: run.signal },
     );
     const deaf = deafNodes(port.situation(at.clusterId), { links: at.links, healedAt });
-    sentence = heard ? 'All that was cut is heard again.' : `${listed(deaf)} does not hear its peers yet.`;
-    return { state: heard ? 'succeeded' : 'unknown', detail: sentence };
+    const unseen = unseenEnds(port.situation(at.clusterId), at.links);
+    const all = unseen.some ? 'The rest of what was cut' : 'All that was cut';
+    const seen = heard
+      ? `${all} is heard again.`
+      : `${listed(deaf)} ${deaf.length === 1 ? 'does' : 'do'} not hear all peers yet.`;
+    sentence = [unseen.sentence, ...(heard && unseen.all ? [] : [seen])].join(' ').trim();
+    return { state: heard && !unseen.some ? 'succeeded' : 'unknown', detail: sentence };
   });
   return sentence;
+}
+
+/** Links of which an end does not run, so that nothing can be heard on them, whether cut or not. */
+function unseenEnds(situation: Situation, links: readonly Link[]) {
+  const silent = pictureOf(situation).members.filter((one) => one.alive !== true);
+  const isUnseen = (link: Link) => silent.some(({ memberSlot }) => memberSlot === link.from || memberSlot === link.to);
+  const ends = silent.filter(({ memberSlot }) =>
+    links.some(({ from, to }) => from === memberSlot || to === memberSlot),
+  );
+  const sentences = ends.map((one) => `${one.name} ${whyIdle(situation, one)}: its links cannot be seen.`);
+  return { some: ends.length > 0, all: links.every(isUnseen), sentence: sentences.join(' ') };
 }
 
 /** Running nodes that do not hear a running peer that they should hear again; a node not sampled since is one of them. */

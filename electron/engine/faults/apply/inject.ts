@@ -6,10 +6,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FaultLease, Link } from '../../../../cluster-node/contract/fault.ts';
 import { isOutcomeUnknown } from '../../agents/agent-error.ts';
-import { holdersOf } from '../../fleet/plan/fault-consequence.ts';
+import { holdersOf, whyIdle } from '../../fleet/plan/fault-consequence.ts';
 import { type MemberPicture, pictureOf } from '../../fleet/plan/picture.ts';
 import type { Situation } from '../../fleet/plan/situation.ts';
-import { listed } from '../../fleet/plan/wording.ts';
+import { counted, listed } from '../../fleet/plan/wording.ts';
 import { FailureError, failureOf } from '../../operations/failure.ts';
 import type { OperationRun } from '../../operations/operations.ts';
 import { mustBite } from '../plan/fault-state.ts';
@@ -37,7 +37,7 @@ export async function injectPartition(port: FaultPort, run: OperationRun, inject
   const ends = picture.members.filter(({ memberSlot }) =>
     injection.links.some(({ from, to }) => from === memberSlot || to === memberSlot),
   );
-  const { holders } = holdersOf(picture, ends);
+  const { holders, idle } = holdersOf(picture, ends);
   const alive = picture.members.filter((one) => one.alive === true).map((one) => one.memberSlot);
   const biting = mustBite(injection.links, { holders: holders.map((one) => one.memberSlot), alive });
   const title = partitionTitle(injection.links, situation.members);
@@ -48,12 +48,12 @@ export async function injectPartition(port: FaultPort, run: OperationRun, inject
   port.ledger.begin({ ...injection, title });
   try {
     await injectOnAll(port, run, { injection, situation, holders });
-    const dropped = await prove(port, run, {
-      faultId: injection.faultId,
-      nodes: holders.filter((one) => biting.includes(one.memberSlot)),
-    });
+    const nodes = holders.filter((one) => biting.includes(one.memberSlot));
+    const unproven = nodes.length === 0 ? whyUnproven(situation, idle) : null;
+    const dropped = await prove(port, run, { faultId: injection.faultId, nodes, unproven });
     port.ledger.release(injection.faultId);
-    return `Cut ${injection.links.length} links on ${holders.length} nodes (${title}); ${dropped} messages dropped already.`;
+    const proof = unproven ? `. It is ${unproven}.` : `; ${counted(dropped, 'message')} dropped already.`;
+    return `Cut ${counted(injection.links.length, 'link')} on ${counted(holders.length, 'node')} (${title})${proof}`;
   } catch (error) {
     await takeBack(port, injection.faultId, holders);
     throw error;
@@ -97,21 +97,28 @@ async function injectOn(port: FaultPort, at: { holder: MemberPicture; lease: Fau
   }
 }
 
+/** Between no two running nodes is anything cut, so nothing is sent that could be dropped. */
+function whyUnproven(situation: Situation, idle: readonly MemberPicture[]): string {
+  const why = idle.map((one) => `${one.name} ${whyIdle(situation, one)}`);
+  return `not proven yet: nothing is sent on the cut links${why.length > 0 ? `, since ${listed(why)}` : ''}`;
+}
+
 /** Waits until each of these nodes has dropped something; returns how many messages were dropped in all. */
 async function prove(
   port: FaultPort,
   run: OperationRun,
-  at: { faultId: string; nodes: readonly MemberPicture[] },
+  at: { faultId: string; nodes: readonly MemberPicture[]; unproven: string | null },
 ): Promise<number> {
   let dropped = 0;
   await run.step({ hostId: null, host: null, step: PROVE }, async () => {
+    if (at.unproven !== null) return { state: 'unknown', detail: at.unproven };
     const endsAt = port.clock() + BITE_WITHIN_MS;
     for (;;) {
       run.signal.throwIfAborted();
       const seen = await Promise.all(at.nodes.map((node) => droppedOn(port, { faultId: at.faultId, node })));
       dropped = seen.reduce((sum, one) => sum + one.dropped, 0);
       const silent = seen.filter((one) => one.dropped === 0).map((one) => one.name);
-      if (silent.length === 0) return { state: 'succeeded', detail: `${dropped} messages dropped` };
+      if (silent.length === 0) return { state: 'succeeded', detail: `${counted(dropped, 'message')} dropped` };
       if (port.clock() > endsAt) throw neverBit(silent);
       await delay(LOOK_EVERY_MS, undefined, { signal: run.signal });
     }

@@ -5,7 +5,7 @@ import type { Draft } from './draft.ts';
 import { CutLinks } from './links.ts';
 import { type Course, courseNow, faultLinks, outlookAt, silentLinks } from './outlook.ts';
 import type { MemberPicture, Picture } from './picture.ts';
-import { holdingFaults } from './situation.ts';
+import { holdingFaults, type Situation } from './situation.ts';
 import { listed } from './wording.ts';
 
 type FaultAction = Extract<Action, { kind: 'partition' | 'heal' | 'healAll' }>;
@@ -32,9 +32,10 @@ function partition(picture: Picture, links: readonly Link[], ttlMs: number): Dra
     warnings: [
       ...leaderCutWarning(picture, after),
       ...unfollowedWarning(picture, after),
-      ...(idle.length > 0
-        ? [`${listed(idle.map((one) => one.name))} cannot hold the fault now; the other end of each link holds it.`]
-        : []),
+      ...idle.map(
+        (one) =>
+          `${one.name} ${whyIdle(picture.situation, one)} and cannot hold the fault; the other end of each link holds it.`,
+      ),
     ],
     runs: holders.map((member) => ({
       host: hostOf(picture, member),
@@ -56,6 +57,13 @@ export function holdersOf(
   const holds = (member: MemberPicture) =>
     member.alive === true && picture.situation.hosts.get(member.hostId)?.agentConnected === true;
   return { holders: ends.filter(holds), idle: ends.filter((member) => !holds(member)) };
+}
+
+/** Why a member cannot hold a fault now, as what is said of it: "is stopped". */
+export function whyIdle(situation: Situation, member: MemberPicture): string {
+  if (member.service?.state === 'stopped') return 'is stopped';
+  if (situation.hosts.get(member.hostId)?.agentConnected !== true) return 'cannot be asked';
+  return member.fresh ? 'does not answer' : 'is not heard of';
 }
 
 function partitionRefusals(picture: Picture, links: readonly Link[], holders: readonly MemberPicture[]): string[] {
