@@ -9,6 +9,7 @@ import { FailureNote } from '../../../ui/failure-note.tsx';
 import { TextField } from '../../../ui/field.tsx';
 import { ScrollRegion } from '../../../ui/scroll-region.tsx';
 import { plural } from '../../../ui/format.ts';
+import { LogLines } from './log-lines.tsx';
 
 const LINES = 500;
 
@@ -25,6 +26,7 @@ export function LogDialog({ node, onClose }: { node: NodeView | null; onClose: (
   const [read, setRead] = useState<ReadLog | null>(null);
   const [filter, setFilter] = useState('');
   const [asked, setAsked] = useState(0);
+  const [raw, setRaw] = useState(false);
   const nodeId = node?.nodeId ?? null;
   useEffect(() => {
     if (nodeId === null) return;
@@ -57,6 +59,15 @@ export function LogDialog({ node, onClose }: { node: NodeView | null; onClose: (
           <Button needsEngine onClick={() => setAsked(asked + 1)}>
             <RotateCw aria-hidden className="size-4" /> Read again
           </Button>
+          <label className="ml-auto flex h-8 items-center gap-2 text-dim">
+            <input
+              type="checkbox"
+              className="size-4 accent-accent"
+              checked={raw}
+              onChange={(event) => setRaw(event.target.checked)}
+            />
+            Raw
+          </label>
         </div>
         {current?.failure != null && <FailureNote failure={current.failure} />}
         <ScrollRegion
@@ -66,7 +77,11 @@ export function LogDialog({ node, onClose }: { node: NodeView | null; onClose: (
           }}
           className="h-[52vh] overflow-auto rounded-lg border border-line bg-bg p-3"
         >
-          <pre className="font-mono text-xs leading-relaxed whitespace-pre-wrap">{shown.join('\n')}</pre>
+          {raw ? (
+            <pre className="font-mono text-xs leading-relaxed whitespace-pre-wrap">{shown.join('\n')}</pre>
+          ) : (
+            <LogLines lines={shown} />
+          )}
         </ScrollRegion>
       </div>
     </Dialog>
