@@ -7,7 +7,7 @@ import { conditionAt } from '../../../live/health.ts';
 import { cn } from '../../../ui/class-names.ts';
 import { NodeCondition } from '../../../ui/condition.tsx';
 import { Age, Unknown } from '../../../ui/figures.tsx';
-import { formatCount } from '../../../ui/format.ts';
+import { formatCount, plural } from '../../../ui/format.ts';
 import { freshnessOf } from '../../../ui/freshness.ts';
 import { lagInWords } from '../../../ui/lag.ts';
 import { nodeColour } from '../../../ui/node-colour.ts';
@@ -18,9 +18,10 @@ const LEAST_WINDOW = 200;
 
 export function LogLanes({ cluster }: { cluster: ClusterView }) {
   const head = cluster.decidedUpTo ?? Math.max(0, ...cluster.nodes.map((node) => node.sample?.decidedUpTo ?? 0));
-  const windowSlots = niceCeiling(Math.max(LEAST_WINDOW, (cluster.writesPerSecond ?? 0) * 2) * 0.999);
+  const wanted = niceCeiling(Math.max(LEAST_WINDOW, (cluster.writesPerSecond ?? 0) * 2) * 0.999);
+  const windowSlots = Math.max(1, Math.min(wanted, head));
   return (
-    <div>
+    <div className="grid grid-cols-[auto_auto_minmax(60px,1fr)_minmax(96px,auto)] gap-x-3">
       {cluster.nodes.map((node) => (
         <Lane
           key={node.nodeId}
@@ -30,8 +31,12 @@ export function LogLanes({ cluster }: { cluster: ClusterView }) {
           lag={lagInWords(node, cluster.writesPerSecond)}
         />
       ))}
-      <p className="mt-0.5 text-2xs text-faint">
-        The bars show the last {formatCount(windowSlots)} slots before the head, {formatCount(head)}.
+      <p className="col-span-4 mt-0.5 text-2xs text-faint">
+        {head <= windowSlots
+          ? head === 0
+            ? 'Nothing is decided yet.'
+            : `The bars show the whole log, ${plural(head, 'slot')}.`
+          : `The bars show the last ${formatCount(windowSlots)} slots, up to slot ${formatCount(head)}.`}
       </p>
     </div>
   );
@@ -49,13 +54,16 @@ const Lane = memo(function Lane(props: { node: NodeView; head: number; windowSlo
     Math.max(0, Math.min(1, 1 - (behind + (sample?.decidedUpTo ?? 0) - slot) / windowSlots)) * 100;
   const behindWindow = known && share(sample.appliedUpTo) === 0;
   return (
-    <div className="grid grid-cols-[92px_84px_minmax(60px,1fr)_186px] items-center gap-2.5 py-[5px]">
+    <div className="col-span-4 grid grid-cols-subgrid items-center py-[5px] min-[1700px]:py-2">
       <span className={cn('flex min-w-0 items-center gap-2', node.condition === 'leader' && 'font-semibold')}>
         <Swatch memberSlot={node.memberSlot} />
         <span className="name truncate">{node.name}</span>
       </span>
       <NodeCondition condition={conditionAt(node, now)} className="text-xs" testId={`node-condition-${node.name}`} />
-      <div aria-hidden className={cn('relative h-4 overflow-hidden rounded-[3px] bg-raise', !known && 'hatched')}>
+      <div
+        aria-hidden
+        className={cn('relative h-4 min-[1700px]:h-6 overflow-hidden rounded-[3px] bg-raise', !known && 'hatched')}
+      >
         {known && (
           <>
             <div

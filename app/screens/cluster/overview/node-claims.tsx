@@ -39,7 +39,7 @@ function Row({ node, cluster }: { node: NodeView; cluster: ClusterView }) {
   if (sample === null || freshnessOf(at, now) === 'unknown')
     return (
       <tr className="border-t border-line">
-        <th scope="row" className="py-1.5 pr-2 font-normal whitespace-nowrap">
+        <th scope="row" className="py-1.5 pr-2 font-normal whitespace-nowrap min-[1700px]:py-2.5">
           {node.name}
           <Age at={at} />
         </th>
@@ -52,7 +52,7 @@ function Row({ node, cluster }: { node: NodeView; cluster: ClusterView }) {
     );
   return (
     <tr className="border-t border-line">
-      <th scope="row" className="py-1.5 pr-2 font-normal whitespace-nowrap">
+      <th scope="row" className="py-1.5 pr-2 font-normal whitespace-nowrap min-[1700px]:py-2.5">
         {node.name}
         <Age at={at} />
       </th>
