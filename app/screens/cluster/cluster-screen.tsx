@@ -1,9 +1,11 @@
 /** One cluster: the answer to "is it fine?", what is broken on purpose, and its screens. */
 import { HeartPulse } from 'lucide-react';
+import { useEffect } from 'react';
 import type { ClusterView } from '../../../electron/contract/model.ts';
 import { ask } from '../../actions/requests.ts';
 import { useCluster } from '../../live/fleet.ts';
 import { useHealth } from '../../live/health.ts';
+import { useOperations } from '../../live/operations.ts';
 import { type ClusterTab, clusterTabs, formatRoute } from '../../shell/router.ts';
 import { Button } from '../../ui/button.tsx';
 import { cn } from '../../ui/class-names.ts';
@@ -21,6 +23,14 @@ const tabNames: Record<ClusterTab, string> = { overview: 'Overview', nodes: 'Nod
 
 export function ClusterScreen({ clusterId, tab }: { clusterId: string; tab: ClusterTab }) {
   const cluster = useCluster(clusterId);
+  const destroyed = useOperations().some(
+    (each) => each.kind === 'clusterDestroy' && each.clusterId === clusterId && each.state !== 'failed',
+  );
+  const gone = cluster === null && destroyed;
+  useEffect(() => {
+    if (gone) location.replace(formatRoute({ screen: 'fleet' }));
+  }, [gone]);
+  if (gone) return null;
   if (cluster === null)
     return (
       <div className="p-10 text-center">
@@ -36,7 +46,7 @@ export function ClusterScreen({ clusterId, tab }: { clusterId: string; tab: Clus
     );
   const holding = cluster.faults.filter(isHolding);
   return (
-    <div className="grid content-start gap-3.5 px-5 pt-4 pb-24">
+    <div className="grid content-start gap-3.5 px-5 pt-4 pb-8">
       <header className="flex items-start gap-4">
         <div className="min-w-0">
           <h1 className="text-xl font-semibold">{cluster.name}</h1>
