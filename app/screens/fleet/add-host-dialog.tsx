@@ -22,9 +22,15 @@ export function AddHostDialog({ open, onClose }: { open: boolean; onClose: () =>
   const set = (part: Partial<Form>) => setForm({ ...form, ...part });
   const port = Number(form.port);
   const nameProblem = form.name === '' ? null : (nameSchema.safeParse(form.name).error?.issues[0]?.message ?? null);
+  const addressProblem = /\s/.test(form.address.trim()) ? 'an address has no spaces' : null;
   const portProblem = Number.isInteger(port) && port >= 1 && port <= 65535 ? null : 'a port is 1 to 65535';
   const ready =
-    form.name !== '' && nameProblem === null && form.address !== '' && form.user !== '' && portProblem === null;
+    form.name !== '' &&
+    nameProblem === null &&
+    form.address.trim() !== '' &&
+    addressProblem === null &&
+    form.user !== '' &&
+    portProblem === null;
   const close = () => {
     setForm(blank);
     setAdded(null);
@@ -80,6 +86,7 @@ export function AddHostDialog({ open, onClose }: { open: boolean; onClose: () =>
           className="col-span-4"
           label="Address"
           placeholder="10.0.0.11 or db-1.example.net"
+          problem={addressProblem}
           value={form.address}
           onChange={(event) => set({ address: event.target.value })}
         />

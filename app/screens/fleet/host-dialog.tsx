@@ -70,7 +70,9 @@ function HostDialogOf({ host, open, onClose }: { host: HostView; open: boolean; 
       <div className="grid gap-3">
         <HostAnswer host={host} />
         {failure !== null && <FailureNote failure={failure} />}
-        {host.reachability.failure !== null && <FailureNote failure={host.reachability.failure} />}
+        {host.reachability.failure !== null && host.reachability.state !== 'hostKeyUnknown' && (
+          <FailureNote failure={host.reachability.failure} />
+        )}
         {items !== null && <CheckList items={items} />}
         <Facts host={host} />
       </div>
@@ -78,9 +80,19 @@ function HostDialogOf({ host, open, onClose }: { host: HostView; open: boolean; 
   );
 }
 
+const asksFirst: Partial<Record<HostView['reachability']['state'], true>> = {
+  hostKeyUnknown: true,
+  hostKeyChanged: true,
+  authFailed: true,
+};
+
 function Facts({ host }: { host: HostView }) {
   const { facts } = host;
-  if (facts === null) return <p className="text-dim">Nothing is known of this host yet: it has not been reached.</p>;
+  // Where the operator is asked for something, that says all.
+  if (facts === null)
+    return host.reachability.state in asksFirst ? null : (
+      <p className="text-dim">Nothing is known of what runs on this host: Synod was never logged in to it.</p>
+    );
   const lines: readonly (readonly [string, string | null])[] = [
     ['system', `${facts.os}, kernel ${facts.kernel}`],
     ['processor', `${facts.architecture}${facts.cpuCount === null ? '' : `, ${plural(facts.cpuCount, 'core')}`}`],
