@@ -33,7 +33,10 @@ function ActionDialogOf({ action, open }: { action: Action; open: boolean }) {
   const [typed, setTyped] = useState('');
   const destroys = action.kind === 'clusterDestroy';
   const final: Action = destroys ? { ...action, confirmName: typed } : action;
-  const preview = usePreview(open && operationId === null ? final : null, destroys ? 150 : 0);
+  // Whether the name was typed is seen at its field; the preview says what else stands against it.
+  const previewed: Action = destroys ? { ...action, confirmName: cluster?.name ?? '' } : action;
+  const preview = usePreview(open && operationId === null ? previewed : null);
+  const wrongName = typed !== '' && cluster !== null && !cluster.name.startsWith(typed);
   const operation = useOperation(operationId);
   const mayRun = preview.consequence?.refusals.length === 0 && !asked && (!destroys || typed === cluster?.name);
 
@@ -55,6 +58,7 @@ function ActionDialogOf({ action, open }: { action: Action; open: boolean }) {
     <Dialog
       open={open}
       onClose={close}
+      size={operationId === null ? 'md' : 'lg'}
       title={words.title}
       description={
         <>
@@ -101,6 +105,7 @@ function ActionDialogOf({ action, open }: { action: Action; open: boolean }) {
         {operationId === null && destroys && (
           <TextField
             label={`Type ${cluster?.name ?? ''} to confirm`}
+            problem={wrongName ? `The cluster is called ${cluster.name}.` : null}
             value={typed}
             onChange={(event) => setTyped(event.target.value)}
           />

@@ -26,7 +26,7 @@ export function ConsequenceView(props: { consequence: Consequence; cluster: Clus
         </Fact>
         <Fact term="Leader expected">
           {leader === undefined ? (
-            'none, or it cannot be told'
+            leaderInWords(consequence)
           ) : (
             <span className="inline-flex items-center gap-1.5">
               <Swatch memberSlot={leader.memberSlot} />
@@ -37,7 +37,7 @@ export function ConsequenceView(props: { consequence: Consequence; cluster: Clus
         </Fact>
         <Fact term="Writes stop for">
           {consequence.expectedUnavailabilityMs === null ? (
-            <span className="font-medium text-bad">as long as it lasts</span>
+            <span className="font-medium text-bad">{consequence.undo === null ? 'ever' : 'as long as it lasts'}</span>
           ) : consequence.expectedUnavailabilityMs === 0 ? (
             'not at all'
           ) : (
@@ -54,6 +54,12 @@ export function ConsequenceView(props: { consequence: Consequence; cluster: Clus
       {!props.compact && consequence.runs.length > 0 && <Runs runs={consequence.runs} />}
     </div>
   );
+}
+
+/** Where no node is named: somebody leads as long as there is a quorum, and nobody without one. */
+function leaderInWords({ after }: Consequence): string {
+  if (after.writable === null) return 'it cannot be told';
+  return after.writable ? 'one of the others' : 'none';
 }
 
 function Outlook({ outlook, strong = false }: { outlook: Consequence['before']; strong?: boolean }) {

@@ -6,7 +6,9 @@ import { isRunning } from '../live/operations.ts';
 import { cn } from '../ui/class-names.ts';
 import { FailureNote } from '../ui/failure-note.tsx';
 import { formatSpan } from '../ui/format.ts';
+import { breakable } from '../ui/breakable.tsx';
 import { StepMark } from './step-mark.tsx';
+import { useWatching } from './watched.ts';
 
 const ended = new Set<OperationStep['state']>(['succeeded', 'unchanged', 'skipped', 'failed', 'unknown']);
 
@@ -18,6 +20,7 @@ export function doneRatio(operation: Operation): number {
 
 export function OperationProgress({ operation }: { operation: Operation }) {
   const now = useNow();
+  useWatching(operation);
   const groups = groupByHost(operation.steps);
   const done = operation.steps.filter((step) => ended.has(step.state)).length;
   const failures = operation.steps.flatMap((step) => (step.failure === null ? [] : [step.failure]));
@@ -42,12 +45,12 @@ export function OperationProgress({ operation }: { operation: Operation }) {
       {shown.map((failure) => (
         <FailureNote key={`${failure.host} ${failure.step} ${failure.message}`} failure={failure} />
       ))}
-      <div className="grid grid-cols-[repeat(auto-fit,minmax(168px,1fr))] gap-2">
+      <div className="grid grid-cols-[repeat(auto-fit,minmax(236px,1fr))] gap-2">
         {groups.map((group) => (
           <section
             key={group.host ?? ''}
             aria-label={group.host ?? 'cluster'}
-            className="rounded-lg border border-line bg-bg px-3 py-2"
+            className="min-w-0 rounded-lg border border-line bg-bg px-3 py-2"
           >
             <h3 className="mb-1 text-xs font-semibold text-dim">{group.host ?? 'the whole cluster'}</h3>
             <ol className="grid gap-1">
@@ -86,10 +89,10 @@ function StepLine({ step, now }: { step: OperationStep; now: number }) {
     <li className={cn('flex items-baseline gap-1.5 text-xs', step.state === 'pending' && 'text-faint')}>
       <StepMark state={step.state} className="size-3 self-center" />
       <span className="min-w-0 flex-1">
-        <span className="break-words">{step.step}</span>
-        {step.detail !== null && <span className="ml-1.5 break-words text-faint">{step.detail}</span>}
+        {step.step}{' '}
+        {step.detail !== null && <span className="ml-1 break-words text-faint">{breakable(step.detail)}</span>}
       </span>
-      <span className="shrink-0 text-2xs text-faint">
+      <span className="shrink-0 text-2xs whitespace-nowrap text-faint">
         {step.progressRatio !== null ? `${Math.round(step.progressRatio * 100)} %` : took !== null && formatSpan(took)}
       </span>
     </li>

@@ -15,7 +15,7 @@ export function App() {
   const route = useRoute();
   return (
     <CSPProvider disableStyleElements>
-      <div className="grid h-full grid-cols-[208px_minmax(0,1fr)]">
+      <div className="grid h-full grid-cols-[208px_minmax(0,1fr)] grid-rows-[minmax(0,1fr)_auto]">
         <a
           href="#main"
           onClick={(event) => {
@@ -33,10 +33,10 @@ export function App() {
             <Screen route={route} />
           </ErrorBoundary>
         </main>
+        <OperationTray />
       </div>
       <ActionDialog />
       <OperationDialog />
-      <OperationTray />
       <KeyHelp />
     </CSPProvider>
   );

@@ -1,12 +1,17 @@
-/** The corner that keeps what was started in sight: running operations, and for a while those that ended. */
+/**
+ * The strip that keeps what was started in sight: running operations, and for a while those that ended. It has its own room, below
+ * the screen, and lies over nothing.
+ */
 import { X } from 'lucide-react';
 import { useState } from 'react';
 import type { Operation } from '../../electron/contract/model.ts';
 import { ProgressBar } from '../actions/operation-progress.tsx';
 import { openedOperation } from '../actions/requests.ts';
+import { watchedOperations } from '../actions/watched.ts';
 import { StepMark } from '../actions/step-mark.tsx';
 import { useNow } from '../live/clock.ts';
 import { isRunning, useOperations } from '../live/operations.ts';
+import { useStore } from '../live/store.ts';
 import { Button } from '../ui/button.tsx';
 import { formatSpan } from '../ui/format.ts';
 
@@ -19,19 +24,20 @@ export function OperationTray() {
   const operations = useOperations();
   const now = useNow();
   const [dismissed, setDismissed] = useState<ReadonlySet<string>>(new Set());
-  const shown = operations.filter((each) => !dismissed.has(each.operationId) && isInSight(each, now)).slice(0, MOST);
+  const watched = useStore(watchedOperations);
+  const shown = operations
+    .filter(({ operationId }) => !dismissed.has(operationId) && !watched.has(operationId))
+    .filter((each) => isInSight(each, now))
+    .slice(0, MOST);
   return (
     <section
       aria-label="Operations"
       aria-live="polite"
-      className="fixed right-4 bottom-4 z-30 grid w-80 grid-cols-[minmax(0,1fr)] gap-2"
+      className="col-start-2 flex max-h-[40vh] flex-wrap justify-end gap-2 overflow-y-auto px-5 not-empty:border-t not-empty:py-2.5"
       data-testid="operation-tray"
     >
       {shown.map((operation) => (
-        <article
-          key={operation.operationId}
-          className="rounded-lg border border-edge bg-panel px-3 py-2.5 shadow-xl shadow-black/30"
-        >
+        <article key={operation.operationId} className="w-96 rounded-lg border border-edge bg-panel px-3 py-2">
           <div className="flex items-start gap-2">
             <StepMark state={operation.state} className="mt-0.5 size-4" />
             <button
@@ -39,8 +45,8 @@ export function OperationTray() {
               className="min-w-0 flex-1 text-left"
               onClick={() => openedOperation.set(operation.operationId)}
             >
-              <span className="block truncate font-medium">{operation.title}</span>
-              <span className="block truncate text-xs text-dim">{lineOf(operation, now)}</span>
+              <span className="block font-medium">{operation.title}</span>
+              <span className="block text-xs text-dim [overflow-wrap:anywhere]">{lineOf(operation, now)}</span>
             </button>
             <Button
               look="ghost"

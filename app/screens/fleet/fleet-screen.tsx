@@ -25,7 +25,7 @@ export function FleetScreen() {
   const running = snapshot.operations.filter((each) => isRunning(each) && provisioning.has(each.kind));
   const empty = snapshot.hosts.length === 0 && snapshot.clusters.length === 0;
   return (
-    <div className="grid content-start gap-4 px-5 pt-4 pb-24">
+    <div className="grid content-start gap-4 px-5 pt-4 pb-8">
       <header className="flex items-start gap-4">
         <div className="min-w-0">
           <h1 className="text-xl font-semibold">Fleet</h1>
