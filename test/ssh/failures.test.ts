@@ -52,6 +52,13 @@ describe('a host that cannot be reached', () => {
     });
   });
 
+  it('is called by its name in the fleet first', async () => {
+    const at = { ...target, name: 'alpha', port: await freePort(), address: '127.0.0.1' };
+    const { host, message } = await failure(at);
+    expect(host).toBe(`alpha (${target.user}@127.0.0.1:${at.port})`);
+    expect(message.startsWith(`${host}: connection refused`)).toBe(true);
+  });
+
   it('has no such name', async () => {
     const error = await failure({ ...target, address: 'no-such-host.invalid' });
     expect(error).toMatchObject({ kind: 'unreachable' });

@@ -236,6 +236,7 @@ export class Hosts {
   #bareTarget(host: StoredHost): SshTarget {
     const labKnownHosts = host.origin === 'lab' ? this.#options.labKnownHostsPath : null;
     return {
+      name: host.name,
       address: host.address,
       port: host.port,
       user: host.user,

@@ -11,7 +11,7 @@ import {
 } from './known-hosts.ts';
 import { Login } from './login.ts';
 import { SshError } from './ssh-error.ts';
-import { type SshTarget, targetLabel } from './target.ts';
+import { type SshTarget, hostLabel } from './target.ts';
 
 export interface ConnectOptions {
   /** Files asked about the host's key, unless the target names its own. */
@@ -165,7 +165,7 @@ class Attempt {
     const reached = this.#stage !== 'reaching';
     return new SshError({
       kind: 'timeout',
-      host: targetLabel(this.#parts.target),
+      host: hostLabel(this.#parts.target),
       problem: reached
         ? `accepted the connection but did not finish the SSH handshake within ${timeoutMs} ms`
         : `no answer within ${timeoutMs} ms`,
@@ -177,7 +177,7 @@ class Attempt {
 
   #errorFrom(cause: Error & { code?: string }): SshError {
     if (this.#verdict !== null && this.#verdict !== 'known') return this.#hostKeyError(this.#verdict);
-    const host = targetLabel(this.#parts.target);
+    const host = hostLabel(this.#parts.target);
     if (this.#stage === 'loggingIn') return this.#loginError(cause);
     if (this.#stage === 'reaching') return reachError(host, cause);
     return new SshError({
@@ -194,7 +194,7 @@ class Attempt {
     const tried = this.#login.tried.join('; ');
     return new SshError({
       kind: 'authFailed',
-      host: targetLabel(this.#parts.target),
+      host: hostLabel(this.#parts.target),
       problem: `the host refused the login of "${this.#parts.target.user}" (${tried === '' ? cause.message : tried})`,
       nextStep:
         'Check the user name, and put the public key into ~/.ssh/authorized_keys on the host or give another key.',
@@ -205,7 +205,7 @@ class Attempt {
   #hostKeyError(verdict: Exclude<HostKeyVerdict, 'known'>): SshError {
     const offered = this.#offered;
     const shown = `${offered?.keyType} ${offered?.fingerprint}`;
-    const host = targetLabel(this.#parts.target);
+    const host = hostLabel(this.#parts.target);
     if (verdict === 'unknown') {
       return new SshError({
         kind: 'hostKeyUnknown',
@@ -255,7 +255,7 @@ function reachError(host: string, cause: Error & { code?: string }): SshError {
 function abortedBeforeConnect(target: SshTarget): SshError {
   return new SshError({
     kind: 'aborted',
-    host: targetLabel(target),
+    host: hostLabel(target),
     problem: 'connecting was called off',
     nextStep: 'Nothing was run. Start again when you want to.',
   });

@@ -20,7 +20,7 @@ import { ConcurrencyLimit } from './concurrency-limit.ts';
 import { connectOnce, type LoggedIn } from './connect.ts';
 import type { ShellCommand } from './shell-command.ts';
 import { needsOperator, SshError } from './ssh-error.ts';
-import { type SshTarget, targetLabel } from './target.ts';
+import { hostLabel, type SshTarget, targetLabel } from './target.ts';
 
 export type HostConnectionState =
   | { kind: 'idle' }
@@ -71,7 +71,7 @@ const CONCURRENT_COMMANDS = 8;
 const SESSION_RETRY_MS = 100;
 
 export class HostConnection {
-  /** "user@address:port". */
+  /** "name (user@address:port)": the host in errors. */
   readonly label: string;
   #target: SshTarget;
   readonly #options: SshPoolOptions;
@@ -87,7 +87,7 @@ export class HostConnection {
   #closed = new AbortController();
 
   constructor(target: SshTarget, options: SshPoolOptions, connects: ConcurrencyLimit) {
-    this.label = targetLabel(target);
+    this.label = hostLabel(target);
     this.#target = target;
     this.#options = options;
     this.#connects = connects;
@@ -109,7 +109,8 @@ export class HostConnection {
 
   /** For the next login. Must name the same user, address and port. */
   useTarget(target: SshTarget): void {
-    if (targetLabel(target) !== this.label) throw new TypeError(`${targetLabel(target)} is not ${this.label}`);
+    if (targetLabel(target) !== targetLabel(this.#target))
+      throw new TypeError(`${targetLabel(target)} is not ${this.label}`);
     this.#target = target;
   }
 

@@ -36,7 +36,7 @@ export interface SshErrorDetails {
   kind: SshErrorKind;
   /** What happened, without host, command and next step: these are added. */
   problem: string;
-  /** "user@address:port". */
+  /** "name (user@address:port)". */
   host: string;
   nextStep: string;
   command?: string | undefined;

@@ -11,6 +11,8 @@ export type SshAuth =
   | { kind: 'password'; password: () => Promise<string> };
 
 export interface SshTarget {
+  /** How people call the host; put first in errors. */
+  name?: string | undefined;
   /** Name or IP address, without port. */
   address: string;
   port: number;
@@ -21,10 +23,15 @@ export interface SshTarget {
   knownHostsPath?: string | undefined;
 }
 
-/** "user@address:port": how a host is named in errors, and the pool's key. */
+/** "user@address:port": where the login is; the pool's key. */
 export function targetLabel(target: SshTarget): string {
   const address = target.address.includes(':') ? `[${target.address}]` : target.address;
   return `${target.user}@${address}:${target.port}`;
+}
+
+/** "name (user@address:port)", or without a name only the place: how a host is named in errors. */
+export function hostLabel(target: SshTarget): string {
+  return target.name === undefined ? targetLabel(target) : `${target.name} (${targetLabel(target)})`;
 }
 
 /** As ssh does it: the agent where there is one, then those of the user's usual keys that exist. */
