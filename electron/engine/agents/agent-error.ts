@@ -1,7 +1,14 @@
 /** A call to an agent that did not answer with its result. */
 import type { CallError } from '../../../cluster-node/contract/admin.ts';
 
-export type AgentErrorKind = CallError['kind'] | 'notConnected' | 'connectionLost' | 'badAnswer' | 'wrongVersion';
+/** `silent`: the channel stands, but nothing comes: a frozen host looks like this, and so does a cut network. */
+export type AgentErrorKind =
+  | CallError['kind']
+  | 'notConnected'
+  | 'connectionLost'
+  | 'silent'
+  | 'badAnswer'
+  | 'wrongVersion';
 
 export interface AgentErrorFacts {
   readonly kind: AgentErrorKind;

@@ -119,10 +119,7 @@ export class AgentLink {
 
   #watch(): void {
     clearTimeout(this.#watchdog);
-    this.#watchdog = setTimeout(
-      () => this.#end('connectionLost', `nothing was heard for ${SILENCE_MS / 1000} s`),
-      SILENCE_MS,
-    );
+    this.#watchdog = setTimeout(() => this.#end('silent', `nothing was heard for ${SILENCE_MS / 1000} s`), SILENCE_MS);
   }
 
   #dispatch(message: AgentMessage): void {
@@ -245,6 +242,7 @@ function nextStepFor(kind: AgentErrorKind): string {
   switch (kind) {
     case 'notConnected':
     case 'connectionLost':
+    case 'silent':
       return 'Synod connects again by itself; look at how the host is reachable, then run it again.';
     case 'timeout':
       return 'Look at what the node says now, then run it again.';

@@ -5,10 +5,10 @@
  */
 import type { Logger } from 'pino';
 import type { FleetSnapshot } from '../../contract/contract.ts';
-import type { HostView } from '../../contract/model.ts';
+import type { Failure, HostView } from '../../contract/model.ts';
 import { type Agents, agentCommand } from '../agents/agents.ts';
 import type { FaultLedger } from '../faults/ledger.ts';
-import { FailureError } from '../operations/failure.ts';
+import { FailureError, failureOf } from '../operations/failure.ts';
 import { latest } from '../operations/latest.ts';
 import type { Operations } from '../operations/operations.ts';
 import type { History } from '../telemetry/history.ts';
@@ -202,10 +202,19 @@ export class LiveFleet {
       nowUnixMs: clock(),
       host: hosts.get(hostId),
       reachability: view.reachability,
+      silence: this.#silenceOf(hostId),
       observation: observations.host(hostId),
       clockOffsetMs: agents.clockOffsetMs(hostId) ?? view.clockOffsetMs,
       nodeIds: view.nodeIds,
     });
+  }
+
+  #silenceOf(hostId: string): Failure | null {
+    const state = this.#options.agents.stateOf(hostId);
+    if (state?.kind !== 'lost') return null;
+    const failure = failureOf(state.reason, { host: this.#options.hosts.get(hostId).name });
+    // A channel that cannot be opened in time is silence, too.
+    return failure.kind === 'silent' || failure.kind === 'timeout' ? failure : null;
   }
 
   snapshot(): FleetSnapshot {

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import type { Failure } from '../../../contract/model.ts';
+import { FailureError } from '../../operations/failure.ts';
 import { clusterViewSchema } from '../../../contract/model.ts';
 import { NOW, nodeIdOf, situationExample } from './situation-example.ts';
 import { clusterView, hostView } from './views.ts';
@@ -59,7 +61,7 @@ describe('cluster view', () => {
 });
 
 describe('host view', () => {
-  it('drops a sample that is too old', () => {
+  it('drops a sample that is too old, and calls a silent host unknown since it was heard last', () => {
     const host = {
       hostId: 'h-00000001',
       name: 'alpha',
@@ -80,8 +82,9 @@ describe('host view', () => {
       networkSendBytesPerSecond: null,
       disks: [],
     };
-    const at = (ageMs: number) =>
+    const at = (ageMs: number, silence: Failure | null = null) =>
       hostView({
+        silence,
         nowUnixMs: NOW,
         host: { ...host, auth: { kind: 'default' }, facts: null },
         reachability: { state: 'reachable', sinceUnixMs: 0, offeredKey: null, failure: null },
@@ -90,6 +93,13 @@ describe('host view', () => {
         nodeIds: [],
       });
     expect(at(1000).sample).toEqual(sample);
-    expect(at(4000)).toMatchObject({ sample: null, sampledAtUnixMs: null });
+    expect(at(4000)).toMatchObject({ sample: null, sampledAtUnixMs: null, reachability: { state: 'reachable' } });
+    const silence = new FailureError({ kind: 'silent', message: 'nothing was heard', nextStep: 'Wait.' }).failure;
+    expect(at(9000, silence).reachability).toEqual({
+      state: 'unknown',
+      sinceUnixMs: NOW - 9000,
+      offeredKey: null,
+      failure: silence,
+    });
   });
 });

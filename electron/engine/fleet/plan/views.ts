@@ -1,6 +1,6 @@
 /** Views of hosts and clusters for the screen: what was seen, with its age; what is stale is null. */
 import type { HostSample } from '../../../../cluster-node/contract/sample.ts';
-import type { ClusterView, HostAddress, HostFacts, HostView, NodeView } from '../../../contract/model.ts';
+import type { ClusterView, Failure, HostAddress, HostFacts, HostView, NodeView } from '../../../contract/model.ts';
 import { healthOf } from './health.ts';
 import {
   behindOf,
@@ -26,7 +26,10 @@ export interface HostInput {
     readonly origin: HostView['origin'];
     readonly facts: HostFacts | null;
   };
+  /** What the SSH connection says: it may stand for some time after the host has fallen silent. */
   readonly reachability: HostView['reachability'];
+  /** Why the agent there was given up, where that was its silence; null: it speaks, or none is wanted. */
+  readonly silence: Failure | null;
   /** Whatever its age; null: never sampled. */
   readonly observation: HostObservation | null;
   readonly clockOffsetMs: number | null;
@@ -45,12 +48,19 @@ export function hostView(input: HostInput): HostView {
     auth: host.auth,
     origin: host.origin,
     facts: host.facts,
-    reachability: input.reachability,
+    reachability: reachabilityOf(input),
     sample: fresh ? observation.sample : null,
     sampledAtUnixMs: fresh ? observation.observedAtUnixMs : null,
     clockOffsetMs: input.clockOffsetMs,
     nodeIds: [...input.nodeIds],
   };
+}
+
+/** A host that says nothing is not reachable, whatever its connection looks like: it is unknown since it was heard last. */
+function reachabilityOf({ reachability, silence, observation }: HostInput): HostView['reachability'] {
+  if (silence === null || reachability.state !== 'reachable') return reachability;
+  const sinceUnixMs = observation?.observedAtUnixMs ?? reachability.sinceUnixMs;
+  return { state: 'unknown', sinceUnixMs, offeredKey: null, failure: silence };
 }
 
 export function clusterView(situation: Situation): ClusterView {
