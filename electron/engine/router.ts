@@ -13,6 +13,7 @@ import { FailureError, failureOf } from './operations/failure.ts';
 import type { Operations } from './operations/operations.ts';
 import type { Clusters } from './provision/clusters.ts';
 import type { LabFleet } from './provision/lab-fleet.ts';
+import { refusedInput } from './refused-input.ts';
 import type { History } from './telemetry/history.ts';
 import { clusterSeries } from './telemetry/series.ts';
 
@@ -48,8 +49,9 @@ function failing() {
     try {
       return await next();
     } catch (error) {
-      if (error instanceof ORPCError) throw error;
-      const data = failureOf(error);
+      const refused = error instanceof ORPCError ? refusedInput(error) : error;
+      if (refused === null) throw error;
+      const data = failureOf(refused);
       throw new ORPCError('FAILED', { message: data.message, data, defined: true, cause: error });
     }
   });
