@@ -58,6 +58,9 @@ export function planCluster(input: ClusterPlanInput): ClusterPlan {
     peerPort: host.peerPort,
     clientPort: host.clientPort,
   }));
+  // Whatever else is wrong then follows from it.
+  const twice = namedTwice(input);
+  if (twice.length > 0) return { name: input.name, members, puts: [], refusals: twice, warnings: [] };
   return {
     name: input.name,
     members,
@@ -65,6 +68,12 @@ export function planCluster(input: ClusterPlanInput): ClusterPlan {
     refusals: [...refusalsOfWhole(input), ...input.hosts.flatMap((host) => refusalsOfHost(host, input))],
     warnings: warningsOf(input),
   };
+}
+
+function namedTwice({ hosts }: ClusterPlanInput): string[] {
+  const names = hosts.map(({ view }) => view.name);
+  const repeated = new Set(names.filter((name, at) => names.indexOf(name) < at));
+  return [...repeated].map((name) => `${name} is named twice; a host carries one node of a cluster.`);
 }
 
 function putsOf(input: ClusterPlanInput): string[] {
@@ -80,8 +89,6 @@ function refusalsOfWhole(input: ClusterPlanInput): string[] {
   const refusals: string[] = [];
   if (input.takenNames.includes(input.name))
     refusals.push(`A cluster named ${input.name} exists already; choose another name.`);
-  const ids = input.hosts.map((host) => host.view.hostId);
-  if (new Set(ids).size !== ids.length) refusals.push('A host is listed twice; a host carries one node of a cluster.');
   for (const [first, second] of pairs(input.hosts)) {
     if (isSamePlace(first, second))
       refusals.push(
