@@ -1,5 +1,5 @@
 /** What a lab is on disk: its folder, the file that says what belongs to it, and the marker that makes it ours to remove. */
-import { mkdir, readdir, readFile, realpath, rename, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdir, readdir, readFile, realpath, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { FailureError } from '../operations/failure.ts';
@@ -7,6 +7,9 @@ import { FailureError } from '../operations/failure.ts';
 /** In the environment of everything that runs on a lab's hosts, and inherited from there: how it is found again. */
 export const LAB_ROOT_VARIABLE = 'SYNOD_LAB_ROOT';
 export const LAB_HOST_VARIABLE = 'SYNOD_LAB_HOST';
+
+/** Unix sockets of nodes lie below the root, and their paths have at most 107 bytes. */
+export const LONGEST_ROOT_BYTES = 55;
 
 const portSchema = z.number().int().min(1).max(65535);
 
@@ -53,6 +56,8 @@ export const labLayout = (root: string) =>
 /** Makes the root, mode 0700, with its marker; returns it without symbolic links. Refuses a folder that is somebody else's. */
 export async function makeRoot(root: string): Promise<string> {
   await mkdir(root, { recursive: true, mode: 0o700 });
+  await refuseForeign(root);
+  await chmod(root, 0o700);
   const real = await realpath(root);
   const { marker } = labLayout(real);
   if (await isLabRoot(real)) return real;
@@ -70,12 +75,37 @@ export async function isLabRoot(root: string): Promise<boolean> {
   return (await readIfPresent(labLayout(root).marker)) !== null;
 }
 
-/** null: no lab there, or one that was never finished. Throws FailureError `labUnreadable` where it is not what we wrote. */
+/** In a folder that everybody may write to, another user may have been there first. */
+async function refuseForeign(root: string): Promise<void> {
+  const found = await lstat(root);
+  if (!found.isDirectory())
+    throw new Error(`${root} is not a folder itself: a lab is not kept behind a link. Remove it`);
+  if (process.getuid && found.uid !== process.getuid())
+    throw new Error(`${root} belongs to another user (${found.uid}): it cannot be the folder of your lab. Remove it`);
+}
+
+/**
+ * null: no lab there, or one that was never finished. Throws FailureError: `labUnreadable` where it is not what we wrote,
+ * `labCopied` where it came there with a copy of its folder, since what it names lies, and may run, elsewhere.
+ */
 export async function readLabState(root: string): Promise<LabState | null> {
   const path = labLayout(root).state;
   const text = await readIfPresent(path);
+  if (text === null) return null;
+  await refuseForeign(root);
+  const state = parseState(path, text);
+  const [here, named] = await Promise.all([root, state.root].map((folder) => realpath(folder).catch(() => null)));
+  if (here === named) return state;
+  throw new FailureError({
+    kind: 'labCopied',
+    message: `${root} is a copy of the lab at ${state.root}, whose hosts run there. Nothing was changed.`,
+    nextStep: `Remove the folder ${root}; a lab of its own can then be made in its place.`,
+  });
+}
+
+function parseState(path: string, text: string): LabState {
   try {
-    return text === null ? null : labStateSchema.parse(JSON.parse(text));
+    return labStateSchema.parse(JSON.parse(text));
   } catch (error) {
     throw new FailureError(
       {

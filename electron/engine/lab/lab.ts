@@ -12,12 +12,14 @@ import { userInfo } from 'node:os';
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import ssh2 from 'ssh2';
+import { failureOf } from '../operations/failure.ts';
 import { fingerprintOf, knownHostName } from '../ssh/known-hosts.ts';
 import { withLabLock } from './lab-lock.ts';
-import { endLabProcesses, findLabServer } from './lab-processes.ts';
+import { endLabProcesses, findLabServer, labRootOf } from './lab-processes.ts';
 import {
   isLabRoot,
   LAB_ROOT_VARIABLE,
+  LONGEST_ROOT_BYTES,
   type LabHost,
   type LabState,
   labLayout,
@@ -55,7 +57,6 @@ export interface LabStatus {
   state: LabState | null;
 }
 
-const LONGEST_ROOT_BYTES = 55;
 const SERVER_START_TIMEOUT_MS = 15_000;
 
 /**
@@ -107,13 +108,19 @@ export async function labStatus(root: string): Promise<LabStatus> {
   return { running: server !== null, serverPid: server?.identity.pid ?? null, state };
 }
 
-/** Ends everything that runs on the lab's hosts and removes the root with all homes. Does nothing where there is no lab. */
+/**
+ * Ends everything that runs on the lab's hosts and removes the root with all homes. Does nothing where there is no lab. Throws
+ * FailureError `labCopied`, with nothing done, at the copy of one.
+ */
 export async function labDown(root: string): Promise<{ removed: boolean; processesEnded: number }> {
   const asked = resolve(root);
   // Not as lab.json has it: that may be damaged, and what is removed is what was named.
   const real = await realpath(asked).catch(() => asked);
   if (!existsSync(real)) return { removed: false, processesEnded: await endLabProcesses(real) };
   if (!(await isLabRoot(real))) throw new Error(`${real} is not a lab of Synod: nothing was removed`);
+  await readLabState(real).catch((error) => {
+    if (failureOf(error).kind !== 'labUnreadable') throw error;
+  });
   const done = await withLabLock(labLayout(real).lock, async () => {
     const server = await runningServer(real);
     if (server !== null) await stopServer(server);
@@ -175,7 +182,11 @@ type RunningServer = Pick<ListeningReport, 'identity' | 'hosts'>;
 /** null: none. One that left no report that can be read is found by its marker; what it serves is not known then. */
 async function runningServer(root: string): Promise<RunningServer | null> {
   const report = parseReport((await readIfPresent(labLayout(root).server)) ?? '');
-  if (report?.kind === 'listening' && (await isAlive(report.identity))) return report;
+  if (report?.kind === 'listening' && (await isAlive(report.identity))) {
+    // A copy of a lab's folder names the server of the original.
+    const owner = await labRootOf(report.identity.pid);
+    if (owner === null || owner === root) return report;
+  }
   const identity = await findLabServer(root);
   return identity === null ? null : { identity, hosts: [] };
 }
