@@ -14,6 +14,7 @@ import { LiveFleet } from './fleet/live-fleet.ts';
 import { pictureOf } from './fleet/plan/picture.ts';
 import { openStateFolder, type StateFolder } from './fleet/state-folder.ts';
 import { FleetStore } from './fleet/store.ts';
+import { labRootFor } from './lab/lab-place.ts';
 import { labLayout } from './lab/lab-state.ts';
 import { Actions } from './nodes/actions.ts';
 import { Operations } from './operations/operations.ts';
@@ -62,7 +63,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
 
 function compose(options: EngineOptions, folder: StateFolder, clock: () => number): Engine {
   const { log, resources } = options;
-  const labRoot = folder.file('lab');
+  const labRoot = labRootFor(folder.path);
   const store = new FleetStore({ path: folder.file('fleet.db'), clock });
   const operations = new Operations({ store, log, clock });
   const hosts = new Hosts({

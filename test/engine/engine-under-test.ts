@@ -12,6 +12,7 @@ import type { Contract } from '../../electron/contract/contract.ts';
 import type { Operation } from '../../electron/contract/model.ts';
 import { createEngine, type Engine, type EngineResources } from '../../electron/engine/engine.ts';
 import { labDown } from '../../electron/engine/lab/lab.ts';
+import { labRootFor } from '../../electron/engine/lab/lab-place.ts';
 
 export type Client = ContractRouterClient<Contract>;
 
@@ -83,6 +84,6 @@ export async function ended(client: Client, operationId: string): Promise<Operat
 
 /** Takes down whatever a test left. */
 export async function cleanUp(stateDir: string): Promise<void> {
-  await labDown(join(stateDir, 'lab'));
+  await labDown(labRootFor(stateDir));
   rmSync(stateDir, { recursive: true, force: true });
 }
