@@ -2,14 +2,15 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { cp, mkdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { labDown, labStatus, labUp } from '../../electron/engine/lab/lab.ts';
 import { findLabProcesses } from '../../electron/engine/lab/lab-processes.ts';
-import type { LabState } from '../../electron/engine/lab/lab-state.ts';
+import { labRootFor } from '../../electron/engine/lab/lab-place.ts';
+import { LONGEST_ROOT_BYTES, type LabState } from '../../electron/engine/lab/lab-state.ts';
 import { labResidue } from '../../electron/engine/lab/residue.ts';
 import { SshPool } from '../../electron/engine/ssh/pool.ts';
 import { sh } from '../../electron/engine/ssh/shell-command.ts';
@@ -126,7 +127,7 @@ describe('a lab', () => {
     await expect(labStatus(root)).rejects.toMatchObject({ failure: problem });
     await writeFile(join(root, 'server.json'), damaged);
     expect(await labDown(root)).toEqual({ removed: true, processesEnded: 1 });
-    expect(await labResidue(root, { hosts: before.hosts })).toEqual([]);
+    expect(await labResidue(root, { hosts: before.hosts, ports: [] })).toEqual([]);
   });
 
   it('refuses a folder that is not its own, up and down', async () => {
@@ -153,8 +154,41 @@ describe('what is left behind', () => {
     );
     expect((await findLabProcesses(root)).length).toBeGreaterThanOrEqual(3);
     expect((await labDown(root)).removed).toBe(true);
-    expect(await labResidue(root, { hosts: lab.hosts })).toEqual([]);
+    expect(await labResidue(root, { hosts: lab.hosts, ports: [] })).toEqual([]);
     expect(await labDown(root)).toEqual({ removed: false, processesEnded: 0 });
+  });
+
+  it('is not taken down, nor brought up, by way of a copy of its folder', async () => {
+    const lab = await up(1);
+    const pid = await serverPid();
+    const copy = join(folder, 'copy');
+    await cp(root, copy, { recursive: true });
+    const refusal = `copy of the lab at ${root}`;
+    await expect(labDown(copy)).rejects.toThrow(refusal);
+    await expect(labUp({ root: copy, hosts: 1, server: labServer })).rejects.toThrow(refusal);
+    await expect(labStatus(copy)).rejects.toThrow(refusal);
+    expect(existsSync(lab.clientKeyPath)).toBe(true);
+    expect(await serverPid()).toBe(pid);
+  });
+
+  it('is not kept behind a link', async () => {
+    await mkdir(join(folder, 'elsewhere'));
+    await symlink(join(folder, 'elsewhere'), root);
+    await expect(up(1)).rejects.toThrow('behind a link');
+    await rm(root);
+  });
+
+  it('lies in a short folder of its own where the state folder is a long way down', async () => {
+    const long = join(folder, 'a-home-with-a-long-name'.repeat(3));
+    await mkdir(long, { recursive: true });
+    const place = labRootFor(long);
+    expect(Buffer.byteLength(place)).toBeLessThanOrEqual(LONGEST_ROOT_BYTES);
+    expect(labRootFor(long)).toBe(place);
+    expect(labRootFor(`${long}r`)).not.toBe(place);
+    expect(labRootFor(folder)).toBe(root);
+    const lab = await labUp({ root: place, hosts: 1, server: labServer });
+    expect([lab.root, (await stat(place)).mode & 0o777]).toEqual([place, 0o700]);
+    expect((await labDown(place)).removed).toBe(true);
   });
 
   describe('is found', () => {
@@ -168,7 +202,7 @@ describe('what is left behind', () => {
       planted = spawn('sleep', ['604'], { env: { ...process.env, SYNOD_LAB_ROOT: root } });
       const what = `${planted.pid} sleep 604`;
       await eventually('it is found', async () => {
-        const found = await labResidue(root);
+        const found = await labResidue(root, { hosts: [], ports: [] });
         return found.some((residue) => residue.kind === 'process' && residue.what === what);
       });
     });
@@ -179,7 +213,7 @@ describe('what is left behind', () => {
       const [host] = lab.hosts;
       const squatter = createServer().listen(0, host?.address);
       await once(squatter, 'listening');
-      const found = await labResidue(root, { hosts: lab.hosts });
+      const found = await labResidue(root, { hosts: lab.hosts, ports: [] });
       squatter.close();
       expect(found).toEqual([{ kind: 'socket', what: expect.stringMatching(`^${host?.address}:`) as string }]);
     });
@@ -188,7 +222,7 @@ describe('what is left behind', () => {
       await mkdir(root);
       const squatter = createServer().listen(join(root, 'socket'));
       await once(squatter, 'listening');
-      const found = await labResidue(root);
+      const found = await labResidue(root, { hosts: [], ports: [] });
       squatter.close();
       expect(found).toEqual([
         { kind: 'socket', what: join(root, 'socket') },
@@ -196,12 +230,13 @@ describe('what is left behind', () => {
       ]);
     });
 
-    it('a rule', async ({ skip }) => {
-      const added = await run('nft', ['add', 'table', 'inet', 'synod']).catch(() => null);
-      if (added === null) return skip('skipped: no right to make an nft table to find');
-      const found = await labResidue(root);
-      await run('nft', ['delete', 'table', 'inet', 'synod']);
-      expect(found).toEqual([{ kind: 'rule', what: 'nft table inet synod' }]);
+    it('a listener on the port of a node', async () => {
+      const squatter = createServer().listen(0, '127.0.0.1');
+      await once(squatter, 'listening');
+      const { port } = squatter.address() as AddressInfo;
+      const found = await labResidue(root, { hosts: [], ports: [{ address: '127.0.0.1', port }] });
+      squatter.close();
+      expect(found).toEqual([{ kind: 'socket', what: `127.0.0.1:${port}` }]);
     });
   });
 });

@@ -1,8 +1,11 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { FleetStore } from '../../engine/fleet/store.ts';
 import { labDown } from '../../engine/lab/lab.ts';
-import { labResidue } from '../../engine/lab/residue.ts';
+import { labRootFor } from '../../engine/lab/lab-place.ts';
+import { type ResidueScope, settledResidue } from '../../engine/lab/residue.ts';
+import { labScope } from '../../engine/provision/lab-scope.ts';
 import {
   distDir,
   failureIn,
@@ -179,17 +182,31 @@ async function showWindow(place: DemoPlace, opened: Opened, url: string, options
 
 /** Stops the hosts with everything that runs on them, deletes the demo's folder, and looks for what is left. */
 async function tearDown(place: DemoPlace): Promise<readonly unknown[]> {
-  const labRoot = join(place.stateDir, 'lab');
+  const labRoot = labRootFor(place.stateDir);
+  const scope = await whereItListened(place, labRoot);
   try {
     if (existsSync(labRoot)) await labDown(labRoot);
   } catch (error) {
     note(`synod: ${describeFailure(failureIn(error))}`);
   }
   removePlace(place);
-  const residue = await labResidue(labRoot);
+  const residue = await settledResidue(labRoot, scope);
   const left = existsSync(place.root) ? [...residue, { kind: 'folder', what: place.root }] : residue;
   note(left.length === 0 ? 'Stopped; nothing is left behind.' : `Left behind: ${JSON.stringify(left)}`);
   return left;
+}
+
+/** Read while it is still written down; a demo that was killed early may have nothing of it. */
+async function whereItListened(place: DemoPlace, labRoot: string): Promise<ResidueScope> {
+  const path = join(place.stateDir, 'fleet.db');
+  if (!existsSync(path)) return { hosts: [], ports: [] };
+  try {
+    const store = new FleetStore({ path, clock: Date.now });
+    return await labScope(labRoot, store).finally(() => store.close());
+  } catch (error) {
+    note(`synod: where the demo listened is not known: ${describeFailure(failureIn(error))}`);
+    return { hosts: [], ports: [] };
+  }
 }
 
 async function cleanUpAfterOthers(): Promise<void> {

@@ -1,34 +1,48 @@
 /** What a lab has left behind on this computer: the proof that taking it down was complete, looked up and never assumed. */
-import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { promisify } from 'node:util';
+import { setTimeout as delay } from 'node:timers/promises';
 import { findLabProcesses, labRootOf } from './lab-processes.ts';
 import type { LabState } from './lab-state.ts';
 
 export interface Residue {
-  kind: 'process' | 'socket' | 'file' | 'rule';
-  /** For people: the process's number and command, the socket's address, the path, the table. */
+  kind: 'process' | 'socket' | 'file';
+  /** For people: the process's number and command, the socket's address, the path. */
   what: string;
 }
 
 export interface ResidueScope {
   /** The lab as it was before it was taken down: its addresses are searched for listeners. */
-  hosts?: LabState['hosts'] | undefined;
+  hosts: LabState['hosts'];
   /** Further places that must be free: the ports of the nodes. */
-  ports?: readonly { address: string; port: number }[] | undefined;
+  ports: readonly { address: string; port: number }[];
+}
+
+const SETTLES_WITHIN_MS = 5000;
+const LOOK_EVERY_MS = 100;
+
+/**
+ * What is left for good: the kernel gives a killed process's sockets back when its last thread has ended, which takes a moment on
+ * a busy computer.
+ */
+export async function settledResidue(root: string, scope: ResidueScope, signal?: AbortSignal): Promise<Residue[]> {
+  const deadline = performance.now() + SETTLES_WITHIN_MS;
+  for (;;) {
+    const residue = await labResidue(root, scope);
+    if (residue.length === 0 || performance.now() > deadline) return residue;
+    await delay(LOOK_EVERY_MS, undefined, { signal });
+  }
 }
 
 /** Empty: nothing is left. Call it after the lab was taken down; while it runs, everything it consists of is reported. */
-export async function labResidue(root: string, scope: ResidueScope = {}): Promise<Residue[]> {
+export async function labResidue(root: string, scope: ResidueScope): Promise<Residue[]> {
   const real = resolve(root);
   const found = await Promise.all([
     leftProcesses(real),
     leftListeners(real, scope),
     leftUnixSockets(real),
     leftFiles(real),
-    leftRules(),
   ]);
   return found.flat();
 }
@@ -50,12 +64,6 @@ async function leftUnixSockets(root: string): Promise<Residue[]> {
   return below.map((path) => ({ kind: 'socket', what: path }));
 }
 
-async function leftRules(): Promise<Residue[]> {
-  // No nft, or no right to ask: then there was none to make rules either.
-  const table = await promisify(execFile)('nft', ['list', 'table', 'inet', 'synod']).catch(() => null);
-  return table === null ? [] : [{ kind: 'rule', what: 'nft table inet synod' }];
-}
-
 interface Listener {
   address: string;
   port: number;
@@ -63,11 +71,8 @@ interface Listener {
 }
 
 async function leftListeners(root: string, scope: ResidueScope): Promise<Residue[]> {
-  const places = [
-    ...(scope.ports ?? []),
-    ...(scope.hosts ?? []).map(({ address, sshPort }) => ({ address, port: sshPort })),
-  ];
-  const own = new Set((scope.hosts ?? []).map((host) => host.address).filter((address) => address !== '127.0.0.1'));
+  const places = [...scope.ports, ...scope.hosts.map(({ address, sshPort }) => ({ address, port: sshPort }))];
+  const own = new Set(scope.hosts.map((host) => host.address).filter((address) => address !== '127.0.0.1'));
   const suspects = (await listeners()).filter(
     ({ address, port }) => own.has(address) || places.some((place) => place.address === address && place.port === port),
   );

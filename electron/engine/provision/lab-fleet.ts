@@ -3,7 +3,6 @@
  * operation. The lab makes its hosts' keys itself, so its own known_hosts file is trusted for them and for nothing else.
  */
 import { existsSync } from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { z } from 'zod';
 import type { labStatusSchema } from '../../contract/contract.ts';
 import type { Operation } from '../../contract/model.ts';
@@ -13,15 +12,15 @@ import type { StoredHost } from '../fleet/records.ts';
 import type { FleetStore } from '../fleet/store.ts';
 import { type LabStatus, labDown, labStatus, labUp } from '../lab/lab.ts';
 import type { LabState } from '../lab/lab-state.ts';
-import { labResidue, type Residue } from '../lab/residue.ts';
+import { labResidue, type ResidueScope, settledResidue } from '../lab/residue.ts';
 import { FailureError, failureOf } from '../operations/failure.ts';
 import type { OperationRun, Operations } from '../operations/operations.ts';
 import type { EngineResources } from '../resources.ts';
 import type { Clusters } from './clusters.ts';
+import { placesOf } from './lab-scope.ts';
 
 const WHOLE = { hostId: null, host: null };
 const CLUSTER_NAME = 'demo';
-const RESIDUE_SETTLES_WITHIN_MS = 5000;
 
 export interface LabFleetOptions {
   /** The lab's folder. */
@@ -42,9 +41,9 @@ export class LabFleet {
   }
 
   async status(): Promise<z.infer<typeof labStatusSchema>> {
-    const { root } = this.#options;
+    const { root, store } = this.#options;
     const { running, state } = await labStatus(root);
-    const residue = running ? [] : await labResidue(root, { hosts: state?.hosts });
+    const residue = running ? [] : await labResidue(root, { hosts: state?.hosts ?? [], ports: placesOf(store) });
     return {
       running,
       hosts: (state?.hosts ?? []).map((host) => ({
@@ -165,8 +164,8 @@ export class LabFleet {
     const { root, store } = this.#options;
     const labHosts = store.listHosts().filter((host) => host.origin === 'lab');
     const before = await this.#statusBeforeDown();
+    const scope: ResidueScope = { hosts: before.state?.hosts ?? [], ports: placesOf(store) };
     if (before.running) await this.#destroyClusters(labHosts, run);
-    const members = labHosts.flatMap((host) => store.listMembersOnHost(host.hostId));
     await run.step({ ...WHOLE, step: 'Remove hosts' }, async () => {
       await Promise.all(labHosts.map((host) => this.#options.agents.detach(host.hostId)));
       const { processesEnded } = await labDown(root);
@@ -174,11 +173,7 @@ export class LabFleet {
       return { state: 'succeeded', detail: `${processesEnded} processes ended` };
     });
     await run.step({ ...WHOLE, step: 'Look again' }, async () => {
-      const ofNodes = members.flatMap((member) =>
-        [member.peerPort, member.clientPort].map((port) => ({ address: member.address, port })),
-      );
-      const ports = [...ofNodes, ...labHosts.map(({ address, port }) => ({ address, port }))];
-      const residue = await settledResidue(() => labResidue(root, { hosts: before.state?.hosts, ports }), run.signal);
+      const residue = await settledResidue(root, scope, run.signal);
       if (residue.length === 0) return { state: 'succeeded', detail: 'nothing is left' };
       throw new FailureError({
         kind: 'residue',
@@ -228,15 +223,5 @@ export class LabFleet {
       }
       await hosts.remove(host.hostId);
     }
-  }
-}
-
-/** The kernel gives a killed process's sockets back when its last thread has ended: on a busy machine that takes a moment. */
-async function settledResidue(look: () => Promise<Residue[]>, signal: AbortSignal): Promise<Residue[]> {
-  const deadline = performance.now() + RESIDUE_SETTLES_WITHIN_MS;
-  for (;;) {
-    const residue = await look();
-    if (residue.length === 0 || performance.now() > deadline) return residue;
-    await delay(100, undefined, { signal });
   }
 }
