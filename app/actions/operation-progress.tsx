@@ -90,7 +90,7 @@ function StepLine({ step, now }: { step: OperationStep; now: number }) {
       <StepMark state={step.state} className="size-3 self-center" />
       <span className="min-w-0 flex-1">
         {step.step}{' '}
-        {step.detail !== null && <span className="ml-1 break-words text-faint">{breakable(step.detail)}</span>}
+        {step.detail !== null && <span className="block break-words text-faint">{breakable(step.detail)}</span>}
       </span>
       <span className="shrink-0 text-2xs whitespace-nowrap text-faint">
         {step.progressRatio !== null ? `${Math.round(step.progressRatio * 100)} %` : took !== null && formatSpan(took)}

@@ -11,6 +11,7 @@ import { lagInWords } from '../../../ui/lag.ts';
 import { Swatch } from '../../../ui/swatch.tsx';
 import { nodeNameOf } from '../node-name.ts';
 import { isHeard } from '../topology/heard.ts';
+import { isDown } from '../topology/links.ts';
 import { NodeActions } from './node-actions.tsx';
 
 export function NodeRow(props: { node: NodeView; cluster: ClusterView; onLog: () => void }) {
@@ -19,9 +20,13 @@ export function NodeRow(props: { node: NodeView; cluster: ClusterView; onLog: ()
   const now = useNow();
   const { leader } = cluster;
   const silent = freshnessOf(at, now) === 'unknown';
-  const say = (claim: (said: NodeSample) => ReactNode) => (
-    <Figure value={sample === null ? null : claim(sample)} at={at} />
-  );
+  // What does not run claims nothing: that is known, not unknown.
+  const say = (claim: (said: NodeSample) => ReactNode) =>
+    sample === null && isDown(node, now) ? (
+      <span className="text-faint">–</span>
+    ) : (
+      <Figure value={sample === null ? null : claim(sample)} at={at} />
+    );
   return (
     <tr className="border-t border-line" data-testid={`node-row-${node.name}`}>
       <th scope="row" className="py-2.5 pr-3 font-medium">
