@@ -1,19 +1,29 @@
 /** The history of one cluster, followed while a screen shows it. */
-import { createContext, useContext, useEffect, useMemo, useState, useSyncExternalStore } from 'react';
+import { createContext, useContext, useEffect, useMemo, useSyncExternalStore } from 'react';
 import { applyBatch, type Row } from '../charts/rows.ts';
 import { follow } from './follow.ts';
 import { createStore, type Store } from './store.ts';
 
 const none: readonly Row[] = [];
 
-/** Follows the history; the store empties when cluster or window change. */
-export function useSeries(clusterId: string, windowMs: number): Store<readonly Row[]> {
+/** One store a cluster and window, kept when its screen is left: the engine may be gone when one comes back. */
+const kept = new Map<string, Store<readonly Row[]>>();
+const MOST_KEPT = 16;
+
+function keptRows(clusterId: string, windowMs: number): Store<readonly Row[]> {
   const key = `${clusterId}/${windowMs}`;
-  const [held, setHeld] = useState(() => ({ key, store: createStore(none) }));
-  // A new store for each cluster and window: what belonged to another one must not be shown for an instant.
-  const current = held.key === key ? held : { key, store: createStore(none) };
-  if (current !== held) setHeld(current);
-  const { store } = current;
+  const store = kept.get(key) ?? createStore(none);
+  // The one that was used last stands last.
+  kept.delete(key);
+  kept.set(key, store);
+  const [oldest] = kept.keys();
+  if (kept.size > MOST_KEPT && oldest !== undefined) kept.delete(oldest);
+  return store;
+}
+
+/** Follows the history, beginning with what was known of it before. */
+export function useSeries(clusterId: string, windowMs: number): Store<readonly Row[]> {
+  const store = useMemo(() => keptRows(clusterId, windowMs), [clusterId, windowMs]);
   useEffect(
     () =>
       follow({
