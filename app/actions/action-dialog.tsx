@@ -26,7 +26,9 @@ export function ActionDialog() {
 
 function ActionDialogOf({ action, open }: { action: Action; open: boolean }) {
   const cluster = useCluster(action.clusterId);
+  // As it was called when this was opened: a destroyed cluster is not there any more.
   const [words] = useState(() => wordsOf(action, cluster));
+  const [name] = useState(() => cluster?.name ?? 'cluster');
   const [operationId, setOperationId] = useState<string | null>(null);
   const [asked, setAsked] = useState(false);
   const [refused, setRefused] = useState<Failure | null>(null);
@@ -62,7 +64,7 @@ function ActionDialogOf({ action, open }: { action: Action; open: boolean }) {
       title={words.title}
       description={
         <>
-          {cluster?.name ?? 'cluster'} · <span className="font-mono text-xs">{words.targetId}</span>
+          {name} · <span className="font-mono text-xs">{words.targetId}</span>
         </>
       }
       footer={

@@ -47,7 +47,9 @@ export function ConsequenceView(props: { consequence: Consequence; cluster: Clus
       </dl>
       <p className="text-dim">
         <span className="font-medium text-text">
-          {consequence.undo === null ? 'This cannot be undone.' : 'To undo: '}
+          {consequence.undo !== null
+            ? 'To undo: '
+            : consequence.expectedUnavailabilityMs === null && 'This cannot be undone.'}
         </span>
         {consequence.undo}
       </p>

@@ -15,7 +15,10 @@ export function Sidebar({ route }: { route: Route }) {
   const snapshot = useStore(fleet);
   const reached = useEngineReached();
   return (
-    <nav aria-label="Main" className="flex min-h-0 flex-col gap-0.5 overflow-y-auto border-r border-line px-2.5 py-3.5">
+    <nav
+      aria-label="Main"
+      className="row-span-2 flex min-h-0 flex-col gap-0.5 overflow-y-auto border-r border-line px-2.5 py-3.5"
+    >
       <a
         href={formatRoute({ screen: 'fleet' })}
         className="mb-2 flex items-center gap-2 px-2.5 py-1 font-semibold tracking-wide"
