@@ -299,7 +299,7 @@ export const consequenceSchema = z.object({
   predictedLeader: nodeIdSchema.nullable(),
   /** Milliseconds for which writes are expected to stop; 0: not at all; null: until something else is done. */
   expectedUnavailabilityMs: z.number().nullable(),
-  /** Sentence on what brings it back; null: it cannot be undone. */
+  /** Sentence on what brings it back; null: it cannot be undone, or passes by itself (then `expectedUnavailabilityMs` is set). */
   undo: z.string().nullable(),
   /** Every link that the action cuts, for the drawing. */
   cutLinks: z.array(linkSchema),

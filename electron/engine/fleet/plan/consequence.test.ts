@@ -90,7 +90,12 @@ describe('what would happen', () => {
   it('the leader is killed: an election, by whoever is left', () => {
     const told = consequence({ voters: 3 }, onNode('nodeKill', 1));
     expect(told).toMatchObject({ predictedLeader: null, expectedUnavailabilityMs: 350, refusals: [] });
-    expect(told.warnings[0]).toBe('node-1 leads. Writes stop for about 350 ms, until node-2 or node-3 leads.');
+    expect(told.warnings).toEqual([
+      'node-1 leads. Writes stop for about 350 ms, until node-2 or node-3 leads.',
+      'The supervisor of node-1 starts it again by itself: it is back after about 2 s, and only until then is the margin smaller.',
+      'Until then no further failure is tolerated.',
+    ]);
+    expect(told.undo).toBeNull();
   });
 
   it('the last spare stops: loud, but not refused; nothing brings writes back by itself', () => {
@@ -178,5 +183,10 @@ describe('what would happen', () => {
     const told = consequence({ voters: 3 }, { kind: 'clusterDestroy', clusterId, confirmName: 'orders' });
     expect(told).toMatchObject({ refusals: [], undo: null, after: { working: 0, writable: false } });
     expect(told.warnings).toContain('The data of orders is deleted on every node (12 keys).');
+    expect(told.runs.filter((one) => one.host === 'host-2').map((one) => one.what)).toEqual([
+      `stop node-2 and delete ~/.synod/nodes/${nodeIdOf(2)}`,
+      'remove the programs (runtime, release) in ~/.synod that no other node there uses',
+      'look again that nothing of it is left',
+    ]);
   });
 });

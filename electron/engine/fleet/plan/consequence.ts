@@ -44,7 +44,7 @@ function completed(picture: Picture, draft: Draft): Consequence {
   const warnings = [...draft.warnings];
   if (before.writable !== false && after.writable !== true) warnings.unshift(quorumLoss(after));
   else if (after.writable && after.tolerates === 0 && before.tolerates > 0)
-    warnings.push('Afterwards no further failure is tolerated.');
+    warnings.push(`${draft.quorumBackMs === null ? 'Afterwards' : 'Until then'} no further failure is tolerated.`);
   if (unheard.length > 0)
     warnings.push(
       `${listed(unheard)} ${unheard.length === 1 ? 'is' : 'are'} not heard of; the figures count on the others only.`,
@@ -80,10 +80,14 @@ function destruction(picture: Picture, confirmName: string): Draft {
       `The data of ${cluster.name} is deleted on every node${keys > 0 ? ` (${keys} keys)` : ''}.`,
       ...unreachable.map((member) => `${member.name} cannot be asked now: what it has on its host stays there.`),
     ],
-    runs: picture.members.map((member) => ({
-      host: hosts.get(member.hostId)?.name ?? member.hostId,
-      what: `stop ${member.name} and delete ~/.synod/nodes/${member.nodeId}`,
-    })),
+    runs: picture.members.flatMap((member) => {
+      const host = hosts.get(member.hostId)?.name ?? member.hostId;
+      return [
+        { host, what: `stop ${member.name} and delete ~/.synod/nodes/${member.nodeId}` },
+        { host, what: 'remove the programs (runtime, release) in ~/.synod that no other node there uses' },
+        { host, what: 'look again that nothing of it is left' },
+      ];
+    }),
     after: { alive: [], unheard: [], cut: [], leader: null },
     interruptionMs: 0,
     quorumBackMs: null,

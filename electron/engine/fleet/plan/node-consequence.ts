@@ -70,12 +70,15 @@ function restart(picture: Picture, member: MemberPicture): Draft {
   const after = goneFrom(courseNow(picture), member.memberSlot);
   return {
     refusals: unaskable(picture, member),
-    warnings: leaderWarning(picture, member, after),
+    warnings: [
+      ...leaderWarning(picture, member, after),
+      `${member.name} is back after about ${backSeconds(picture)} s; only until then is the margin smaller.`,
+    ],
     runs: run(picture, member, `stop ${member.name}, then start it again`),
     after,
     interruptionMs: electionMs(picture, member),
-    quorumBackMs: RESTART_MS + picture.situation.cluster.electionTimeoutMs,
-    undo: 'It starts again by itself.',
+    quorumBackMs: backMs(picture),
+    undo: null,
   };
 }
 
@@ -84,12 +87,15 @@ function kill(picture: Picture, member: MemberPicture): Draft {
   const dead = member.fresh && member.service?.pid == null;
   return {
     refusals: [...unaskable(picture, member), ...(dead ? [`${member.name} has no process to kill.`] : [])],
-    warnings: leaderWarning(picture, member, after),
+    warnings: [
+      ...leaderWarning(picture, member, after),
+      `The supervisor of ${member.name} starts it again by itself: it is back after about ${backSeconds(picture)} s, and only until then is the margin smaller.`,
+    ],
     runs: run(picture, member, `kill -9 ${member.service?.pid ?? ''} (${member.name})`.replace('  ', ' ')),
     after,
     interruptionMs: electionMs(picture, member),
-    quorumBackMs: RESTART_MS + picture.situation.cluster.electionTimeoutMs,
-    undo: 'Its supervisor starts it again by itself.',
+    quorumBackMs: backMs(picture),
+    undo: null,
   };
 }
 
@@ -132,6 +138,15 @@ function farBehind(picture: Picture, target: MemberPicture, leader: MemberPictur
 function transferMs(leader: MemberPicture | undefined, target: MemberPicture): number {
   const seen = leader?.sample?.peers.find((peer) => peer.memberSlot === target.memberSlot)?.roundTripMs ?? 1;
   return Math.ceil(2 * seen + 10);
+}
+
+/** Until a node that was ended is level again. */
+function backMs(picture: Picture): number {
+  return RESTART_MS + picture.situation.cluster.electionTimeoutMs;
+}
+
+function backSeconds(picture: Picture): number {
+  return Math.ceil(backMs(picture) / 1000);
 }
 
 /** How long writes stop when this node goes: nothing for a follower, an election for the leader. */
