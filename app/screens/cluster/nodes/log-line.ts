@@ -1,4 +1,5 @@
 /** A line of a node's log, as a person reads it. Pure. */
+import { z } from 'zod';
 import { formatBallot } from '../../../../electron/contract/model.ts';
 
 export interface LogLine {
@@ -19,33 +20,38 @@ export type LogLevel = (typeof levels)[keyof typeof levels];
 const ballots = new Set(['ballot', 'promised', 'leaderBallot']);
 const repeated = new Set(['level', 'time', 'msg', 'nodeId', 'node', 'pid', 'hostname', 'sequence']);
 
+const recordSchema = z.looseObject({
+  level: z.literal([10, 20, 30, 40, 50, 60]),
+  time: z.union([z.string(), z.number()]).optional(),
+  msg: z.string().default(''),
+});
+
 export function readLogLine(raw: string): LogLine {
   const record = recordOf(raw);
-  const level = record === null ? undefined : levels[record['level'] as keyof typeof levels];
-  if (record === null || level === undefined) return { raw, read: null };
-  const at = new Date(record['time'] as string | number).getTime();
+  if (record === null) return { raw, read: null };
+  const at = new Date(record.time ?? Number.NaN).getTime();
   const fields = Object.entries(record)
     .filter(([name, value]) => !repeated.has(name) && value !== null)
     .map(([name, value]): [string, string] => [name, inWords(name, value)]);
-  return {
-    raw,
-    read: { atUnixMs: Number.isNaN(at) ? null : at, level, message: String(record['msg'] ?? ''), fields },
-  };
+  const atUnixMs = Number.isNaN(at) ? null : at;
+  return { raw, read: { atUnixMs, level: levels[record.level], message: record.msg, fields } };
 }
 
-function recordOf(raw: string): Record<string, unknown> | null {
+function recordOf(raw: string): z.infer<typeof recordSchema> | null {
   if (!raw.startsWith('{')) return null;
   try {
-    return JSON.parse(raw) as Record<string, unknown>;
+    return recordSchema.safeParse(JSON.parse(raw)).data ?? null;
   } catch {
     return null;
   }
 }
 
+const errorSchema = z.object({ message: z.string() });
+
 function inWords(name: string, value: unknown): string {
   if (ballots.has(name) && typeof value === 'number') return formatBallot(value);
-  if (typeof value !== 'object') return String(value);
   // Errors come with their stack, which the raw line has.
-  const { message } = value as { message?: unknown };
-  return typeof message === 'string' ? message : JSON.stringify(value);
+  const error = errorSchema.safeParse(value);
+  if (error.success) return error.data.message;
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }
