@@ -7,7 +7,9 @@ import type { FaultPort } from '../faults/apply/fault-port.ts';
 import { healEverything, healFault } from '../faults/apply/heal.ts';
 import { injectPartition } from '../faults/apply/inject.ts';
 import { newId } from '../fleet/ids.ts';
+import { alreadyThere } from '../fleet/plan/already.ts';
 import { consequenceOf } from '../fleet/plan/consequence.ts';
+import { pictureOf } from '../fleet/plan/picture.ts';
 import type { Situation } from '../fleet/plan/situation.ts';
 import { FailureError } from '../operations/failure.ts';
 import type { OperationBody, OperationSpec, Operations } from '../operations/operations.ts';
@@ -37,7 +39,7 @@ export class Actions {
     return { ...consequence, refusals: [...consequence.refusals, ...this.#inTheWay(action, situation)] };
   }
 
-  /** Throws FailureError `refused` with the reasons, or `notFound`. */
+  /** What is there already succeeds at once. Throws FailureError `refused` with the reasons, or `notFound`. */
   run(action: Action): Operation {
     const situation = this.#options.faults.situation(action.clusterId);
     const { refusals } = this.preview(action);
@@ -55,7 +57,8 @@ export class Actions {
       clusterId: action.clusterId,
       nodeId,
     };
-    return this.#options.operations.begin(spec, this.#bodyOf(action));
+    const already = alreadyThere(pictureOf(situation), action);
+    return this.#options.operations.begin(spec, already === null ? this.#bodyOf(action) : async () => already);
   }
 
   /** Two operations must not pull one node, or the whole cluster, in two directions. Healing is never in the way. */

@@ -24,8 +24,6 @@ const consequence = (example: Example, action: Action) =>
 
 describe('refusals', () => {
   it.each<[string, Example, Action, string]>([
-    ['stopped already', { voters: 3, change: { 2: stopped } }, onNode('nodeStop', 2), 'node-2 is stopped already.'],
-    ['runs already', { voters: 3 }, onNode('nodeStart', 2), 'node-2 runs already.'],
     ['nothing to kill', { voters: 3, change: { 2: stopped } }, onNode('nodeKill', 2), 'node-2 has no process to kill.'],
     [
       'host lost',
@@ -33,7 +31,6 @@ describe('refusals', () => {
       onNode('nodeStop', 2),
       'host-2 cannot be asked now, so nothing can be done to node-2 on it.',
     ],
-    ['leads already', { voters: 3 }, failover(1), 'node-1 leads already.'],
     ['target down', { voters: 3, change: { 2: stopped } }, failover(2), 'node-2 does not run.'],
     [
       'target cut off',
@@ -70,6 +67,24 @@ describe('refusals', () => {
     ['no such node', { voters: 3 }, onNode('nodeStop', 9), 'There is no node n-00000009 in orders.'],
   ])('%s', (_, example, action, reason) => {
     expect(consequence(example, action).refusals).toEqual([reason]);
+  });
+});
+
+describe('what is there already', () => {
+  it.each<[string, Example, Action, string]>([
+    ['stopped', { voters: 3, change: { 2: stopped } }, onNode('nodeStop', 2), 'node-2 is stopped'],
+    ['running', { voters: 3 }, onNode('nodeStart', 2), 'node-2 runs'],
+    ['leading', { voters: 3 }, failover(1), 'node-1 leads'],
+  ])('%s: nothing is run, and that is said', (_, example, action, what) => {
+    const told = consequence(example, action);
+    expect(told).toMatchObject({ refusals: [], runs: [], expectedUnavailabilityMs: 0, undo: null });
+    expect(told.warnings).toEqual([`${what} already; nothing to do.`]);
+    expect(told.after).toEqual(told.before);
+  });
+
+  it('is not a node that runs, but not as it should', () => {
+    const orphan: Change = { service: { reason: 'its supervisor is gone' } };
+    expect(consequence({ voters: 3, change: { 2: orphan } }, onNode('nodeStart', 2)).runs).toHaveLength(1);
   });
 });
 

@@ -2,9 +2,11 @@
  * What an action would do, told before it is done and computed again when it runs. A consequence is pure arithmetic over the
  * situation: which voters would still run, which links would be cut, and from that who can lead, who works, and how long
  * writes stop. Refused is what cannot be done or makes no sense; what is dangerous but possible is said loudly instead,
- * since breaking a cluster on purpose is one of the things that Synod is for.
+ * since breaking a cluster on purpose is one of the things that Synod is for. What is there already is no refusal: there is
+ * nothing to do, and that is said.
  */
 import type { Action, Consequence } from '../../../contract/model.ts';
+import { alreadyThere } from './already.ts';
 import type { Draft } from './draft.ts';
 import { consequenceOfFault } from './fault-consequence.ts';
 import { consequenceOfNodeAction } from './node-consequence.ts';
@@ -19,6 +21,8 @@ export function consequenceOf(situation: Situation, action: Action): Consequence
 }
 
 function draftOf(picture: Picture, action: Action): Draft {
+  const already = alreadyThere(picture, action);
+  if (already !== null) return nothingToDo(picture, already);
   switch (action.kind) {
     case 'nodeStart':
     case 'nodeStop':
@@ -33,6 +37,11 @@ function draftOf(picture: Picture, action: Action): Draft {
     case 'clusterDestroy':
       return destruction(picture, action.confirmName);
   }
+}
+
+function nothingToDo(picture: Picture, already: string): Draft {
+  const after = courseNow(picture);
+  return { refusals: [], warnings: [already], runs: [], after, interruptionMs: 0, quorumBackMs: null, undo: null };
 }
 
 function completed(picture: Picture, draft: Draft): Consequence {

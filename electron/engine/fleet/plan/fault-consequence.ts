@@ -130,12 +130,7 @@ function nameOf(picture: Picture, slot: number): string {
 
 function heal(picture: Picture, faultId: string): Draft {
   const fault = picture.situation.faults.find((one) => one.faultId === faultId);
-  const over = fault && !holdingFaults([fault]).length;
-  const refusals = !fault
-    ? [`There is no fault ${faultId} on ${picture.situation.cluster.name}.`]
-    : over
-      ? [`It is over already: ${fault.state === 'expired' ? 'the nodes healed it by themselves' : fault.state}.`]
-      : [];
+  const refusals = fault ? [] : [`There is no fault ${faultId} on ${picture.situation.cluster.name}.`];
   return healing(picture, { refusals, healed: fault ? [fault] : [], left: faultLinks(picture, faultId) });
 }
 

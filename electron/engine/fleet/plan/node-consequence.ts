@@ -36,9 +36,8 @@ function refused(picture: Picture, reason: string): Draft {
 function start(picture: Picture, member: MemberPicture): Draft {
   const now = courseNow(picture);
   const { memberSlot, name } = member;
-  const running = member.service?.state === 'running' || member.service?.state === 'restarting';
   return {
-    refusals: [...unaskable(picture, member), ...(running ? [`${name} runs already.`] : [])],
+    refusals: unaskable(picture, member),
     warnings: [],
     runs: run(picture, member, `start ${name} under its supervisor`),
     after: {
@@ -54,9 +53,8 @@ function start(picture: Picture, member: MemberPicture): Draft {
 
 function stop(picture: Picture, member: MemberPicture): Draft {
   const after = goneFrom(courseNow(picture), member.memberSlot);
-  const stopped = member.service?.state === 'stopped';
   return {
-    refusals: [...unaskable(picture, member), ...(stopped ? [`${member.name} is stopped already.`] : [])],
+    refusals: unaskable(picture, member),
     warnings: leaderWarning(picture, member, after),
     runs: run(picture, member, `stop ${member.name} and its supervisor; its data stays`),
     after,
@@ -116,7 +114,6 @@ function failover(picture: Picture, target: MemberPicture): Draft {
 
 function failoverRefusals(picture: Picture, target: MemberPicture, leader: MemberPicture | undefined): string[] {
   if (!leader) return ['No leader is agreed on, so there is nobody who could hand over.'];
-  if (leader.nodeId === target.nodeId) return [`${target.name} leads already.`];
   if (target.alive === null) return [`${target.name} is not heard of, so it cannot be told whether it could lead.`];
   if (!target.alive) return [`${target.name} does not run.`];
   const candidates = outlookAt(courseNow(picture), picture.quorumSize).candidates;
