@@ -46,7 +46,7 @@ describe('what is known of a fault', () => {
     ['asked', true, T + 100, 'healed', T + 100],
     ['by its deadline', false, T + ttlMs + 20, 'expired', T + ttlMs + 10],
     ['because the nodes restarted', false, T + 100, 'healed', T + 100],
-  ])('ends %s', (_, healAsked, at, state, endedAt) => {
+  ])('ends %s', (...[, healAsked, at, state, endedAt]) => {
     const fault = ['n-a', 'n-b'].reduce<KnownFault>(
       (known, nodeId) => withNode(known, { nodeId, state: 'healed', atUnixMs: at }),
       { ...onBoth(), healAsked },
