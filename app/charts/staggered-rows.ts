@@ -7,6 +7,7 @@ import { useChartTime } from '../live/series.ts';
 import type { Store } from '../live/store.ts';
 import type { Row } from './rows.ts';
 
+const none: readonly Row[] = [];
 const queue = new Map<object, () => void>();
 let scheduled = false;
 
@@ -27,10 +28,10 @@ function drawNext(): void {
   if (scheduled) requestAnimationFrame(drawNext);
 }
 
-/** `element`: what must be in sight. The rows are those of the screen's shared time, a few frames late at most. */
+/** `element`: what must be in sight. None at first, then those of the screen's shared time, a few frames late at most. */
 export function useStaggeredRows(element: RefObject<Element | null>): readonly Row[] {
   const { rows, paused } = useChartTime();
-  const [drawn, setDrawn] = useState(() => rows.get());
+  const [drawn, setDrawn] = useState<readonly Row[]>(none);
   const frozen = useMemo(() => (paused ? rows.get() : null), [paused, rows]);
   const inSight = useInSight(element);
   useEffect(() => {

@@ -39,6 +39,7 @@ export const TimeChart = memo(function TimeChart(props: TimeChartProps) {
   const time = useChartTime();
   const figure = useRef<HTMLElement>(null);
   const rows = useStaggeredRows(figure);
+  const waiting = rows.length === 0 && time.rows.get().length > 0;
   const plotted = useMemo(() => pick(rows, props.lines), [rows, props.lines]);
   const spans = useStore(faultSpans);
   const to = rows.at(-1)?.t ?? 0;
@@ -52,7 +53,7 @@ export const TimeChart = memo(function TimeChart(props: TimeChartProps) {
   return (
     <Card title={props.title} aside={<Legend rows={rows} props={props} />}>
       <figure ref={figure} aria-label={summary(props, rows)} className="chart relative h-[132px]">
-        {!measured && <Nothing rows={rows} lines={props.lines} />}
+        {!measured && !waiting && <Nothing rows={rows} lines={props.lines} />}
         {rows.length > 0 && (
           <ResponsiveContainer width="100%" height="100%">
             <LineChart
