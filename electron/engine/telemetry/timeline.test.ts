@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { NodeEvent } from '../../../cluster-node/contract/admin.ts';
 import { ballotOf } from '../../../cluster-node/contract/ballot.ts';
+import type { Operation } from '../../contract/model.ts';
 import { NOW, nodeIdOf, situationExample } from '../fleet/plan/situation-example.ts';
 import { FleetStore } from '../fleet/store.ts';
 import { LeaderChanges } from './leader-changes.ts';
@@ -85,6 +86,43 @@ describe('the timeline', () => {
     from(1, [event('peerUp', { memberSlot: 3 })]);
     from(2, [event('peerUp', { memberSlot: 3 })]);
     expect(told()).toEqual(['node-3 is no longer connected to node-1', 'node-3 is connected to node-1 again']);
+  });
+
+  const operation = (change: Partial<Operation>): Operation => ({
+    operationId: 'o-00000001',
+    kind: 'nodeStop',
+    title: 'Stop node-3',
+    clusterId,
+    nodeId: nodeIdOf(3),
+    state: 'running',
+    startedAtUnixMs: now,
+    endedAtUnixMs: null,
+    steps: [],
+    outcome: null,
+    failure: null,
+    ...change,
+  });
+
+  it('tells what an operation came to in one sentence, and no loss that it explains', () => {
+    const begun = operation({});
+    timeline.takeOperation(begun);
+    timeline.takeOperation(begun);
+    now += 100;
+    from(3, [event('peerDown', { memberSlot: 1 })]);
+    from(1, [event('peerDown', { memberSlot: 3 })]);
+    timeline.takeOperation({ ...begun, state: 'succeeded', endedAtUnixMs: now, outcome: 'node-3 is stopped.' });
+    now += 6000;
+    from(1, [event('peerDown', { memberSlot: 2 })]);
+    expect(told()).toEqual(['Stop node-3 begun', 'node-3 is stopped.', 'node-2 is no longer connected to node-1']);
+  });
+
+  it.each<[string, Partial<Operation>, string[]]>([
+    ['failed', { state: 'failed', outcome: 'The disk is full.' }, ['Stop node-3 failed: The disk is full.']],
+    ['unknown', { state: 'unknown', outcome: 'No answer.' }, ['Stop node-3 has no known end: No answer.']],
+    ['told by the ledger', { kind: 'faultInject', state: 'succeeded', outcome: 'Cut 4 links on 3 nodes' }, []],
+  ])('tells an end: %s', (_, change, sentences) => {
+    timeline.takeOperation(operation({ endedAtUnixMs: now, ...change }));
+    expect(told()).toEqual(sentences);
   });
 
   it('takes an event that is repeated only once, over a restart of the engine too', () => {

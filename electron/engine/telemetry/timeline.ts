@@ -15,6 +15,13 @@ import type { LeaderChange, LeaderChanges } from './leader-changes.ts';
 const SAME_EVENT_MS = 5000;
 const LOOK_BACK_EVENTS = 500;
 
+/** Clocks of hosts are known to some milliseconds only. */
+const CLOCK_DOUBT_MS = 250;
+/** For so long after a node was ended its peers may notice. */
+const NOTICED_WITHIN_MS = 5000;
+const ENDINGS_KEPT = 50;
+const endingKinds: ReadonlySet<Operation['kind']> = new Set(['nodeStop', 'nodeRestart', 'nodeKill', 'clusterDestroy']);
+
 export interface TimelineOptions {
   readonly store: FleetStore;
   readonly leaders: LeaderChanges;
@@ -35,6 +42,8 @@ export class Timeline {
   /** Peers of a cluster that were told to be disconnected: "c-…/node-1". */
   readonly #disconnected = new Set<string>();
   readonly #begun = new Set<string>();
+  /** What operations that end nodes did: losses of connections within them need no telling. Newest last. */
+  readonly #endings = new Map<string, { clusterId: string; nodeId: string | null; from: number; to: number | null }>();
 
   constructor(options: TimelineOptions) {
     this.#options = options;
@@ -96,11 +105,33 @@ export class Timeline {
       return this.#disconnected.delete(key)
         ? ({ level: 'info', subject: peer, text: `is connected to ${member.name} again` } as const)
         : null;
+    if (this.#isExplained(member, event)) return null;
     const before = this.#lastTold.get(key) ?? Number.NEGATIVE_INFINITY;
     this.#lastTold.set(key, Math.max(before, event.atUnixMs));
     if (Math.abs(event.atUnixMs - before) < SAME_EVENT_MS) return null;
     this.#disconnected.add(key);
     return { level: 'warn', subject: peer, text: `is no longer connected to ${member.name}` } as const;
+  }
+
+  /** An operation of ours ended one of the two nodes, or the whole cluster. */
+  #isExplained(member: StoredMember, event: NodeEvent): boolean {
+    const peer = this.#options.store.listMembers(member.clusterId).find((one) => one.memberSlot === event.memberSlot);
+    const ended = new Set([null, member.nodeId, peer?.nodeId ?? null]);
+    return [...this.#endings.values()].some(
+      ({ clusterId, nodeId, from, to }) =>
+        clusterId === member.clusterId &&
+        ended.has(nodeId) &&
+        event.atUnixMs >= from - CLOCK_DOUBT_MS &&
+        (to === null || event.atUnixMs <= to + NOTICED_WITHIN_MS),
+    );
+  }
+
+  #noteEnding({ operationId, kind, clusterId, nodeId, startedAtUnixMs, endedAtUnixMs }: Operation): void {
+    if (!endingKinds.has(kind) || clusterId === null) return;
+    this.#endings.delete(operationId);
+    this.#endings.set(operationId, { clusterId, nodeId, from: startedAtUnixMs, to: endedAtUnixMs });
+    const [oldest] = this.#endings.keys();
+    if (oldest !== undefined && this.#endings.size > ENDINGS_KEPT) this.#endings.delete(oldest);
   }
 
   #nameOf(clusterId: string, memberSlot: number): string {
@@ -127,17 +158,18 @@ export class Timeline {
 
   takeOperation(operation: Operation): void {
     const { operationId, clusterId, nodeId, title } = operation;
-    const about = { clusterId, hostId: null, nodeId: null, subject: title };
+    const about = { clusterId, hostId: null, nodeId };
+    this.#noteEnding(operation);
     if (operation.endedAtUnixMs === null) {
       if (this.#begun.has(operationId)) return;
       this.#begun.add(operationId);
-      this.#append({ ...about, nodeId, level: 'action', text: 'begun', atUnixMs: operation.startedAtUnixMs });
+      this.#append({ ...about, level: 'action', subject: title, text: 'begun', atUnixMs: operation.startedAtUnixMs });
       return;
     }
     this.#begun.delete(operationId);
-    const level = { failed: 'bad', unknown: 'warn' }[operation.state as string] ?? 'action';
-    const text = operation.outcome ?? operation.state;
-    this.#append({ ...about, nodeId, level: level as TimelineEvent['level'], text, atUnixMs: operation.endedAtUnixMs });
+    // That a fault holds is told by its ledger.
+    if (operation.kind === 'faultInject' && operation.state === 'succeeded') return;
+    this.#append({ ...about, ...sayEnd(operation), atUnixMs: operation.endedAtUnixMs });
   }
 
   /** Tells what has settled since; call it once a second. */
@@ -168,4 +200,12 @@ export class Timeline {
     if (event.nodeId !== null && at <= toldUpTo) return;
     this.#options.store.appendEvent({ ...event, atUnixMs: at });
   }
+}
+
+/** One sentence: the outcome as it is, its first word bold; where it went wrong, what was asked for comes first. */
+function sayEnd({ title, state, outcome }: Operation): Pick<TimelineEvent, 'level' | 'subject' | 'text'> {
+  if (state === 'failed') return { level: 'bad', subject: title, text: `failed: ${outcome ?? 'nobody knows why'}` };
+  if (state === 'unknown') return { level: 'warn', subject: title, text: `has no known end: ${outcome ?? ''}` };
+  const [, subject = title, text = 'done'] = /^(\S+) (.+)$/s.exec(outcome ?? '') ?? [];
+  return { level: 'action', subject, text };
 }
