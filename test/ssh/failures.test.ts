@@ -158,6 +158,21 @@ describe('logging in', () => {
     expect(error.message).toContain('stranger: refused');
   });
 
+  it('looks at the only key before it contacts the host', async () => {
+    const noKey = join(folder, 'no-key');
+    await writeFile(noKey, 'hello');
+    const at = { ...target, address: 'no-such-host.invalid' };
+    for (const [path, why] of [
+      [join(folder, 'none'), 'there is no such file'],
+      [folder, 'it is a folder'],
+      [noKey, 'it is no private key that is understood'],
+    ] as const)
+      expect(await failure({ ...at, auth: [{ kind: 'key', path }] })).toMatchObject({
+        kind: 'keyFileUnreadable',
+        problem: `the key file ${path} on this computer cannot be used: ${why}; the host was not contacted`,
+      });
+  });
+
   it('says so when there is no agent to ask', async () => {
     const error = await failure({ ...target, auth: [{ kind: 'agent', socket: join(folder, 'no-agent') }] });
     expect(error).toMatchObject({ kind: 'authFailed', message: expect.stringContaining('SSH agent') as string });
@@ -171,9 +186,10 @@ describe('logging in', () => {
     await pool.connection({ ...target, auth: [{ kind: 'key', path, passphrase: async () => 'open sesame' }] });
     pool.close();
     const error = await failure({ ...target, auth: [{ kind: 'key', path, passphrase: async () => 'swordfish' }] });
-    expect(error).toMatchObject({ kind: 'authFailed', message: expect.stringContaining('wrong passphrase') as string });
+    const needed = { kind: 'passphraseNeeded', nextStep: `Give the passphrase of ${path}; it is not written down.` };
+    expect(error).toMatchObject({ ...needed, problem: `the passphrase that was given does not open the key ${path}` });
     expect(JSON.stringify([error, error.message])).not.toContain('swordfish');
-    expect(await failure({ ...target, auth: [{ kind: 'key', path }] })).toMatchObject({ kind: 'authFailed' });
+    expect(await failure({ ...target, auth: [{ kind: 'key', path }] })).toMatchObject(needed);
   });
 
   it.each(['password', 'keyboard-interactive'] as const)('takes a password by %s', async (method) => {

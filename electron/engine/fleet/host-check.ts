@@ -20,6 +20,11 @@ export function unreachableItems(host: HostView): CheckItem[] {
   const isReached = !['unknown', 'connecting', 'unreachable'].includes(state);
   const found = failure?.message ?? state;
   const nextStep = failure?.nextStep ?? 'Check the address and the port, then check again.';
+  if (failure?.kind === 'keyFileUnreadable')
+    return [
+      { check: 'reachable', verdict: 'unknown', found: 'not tried', nextStep: null },
+      { check: 'login', verdict: 'fail', found, nextStep },
+    ];
   const reached: CheckItem = { check: 'reachable', verdict: isReached ? 'pass' : 'fail', found, nextStep };
   if (!isReached) return [{ ...reached }];
   return [

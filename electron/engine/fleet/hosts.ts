@@ -308,5 +308,6 @@ function reachabilityOf(state: HostConnectionState, host: string, nowUnixMs: num
 function lostState(kind: string): Reachability['state'] {
   if (kind === 'hostKeyUnknown') return 'hostKeyUnknown';
   if (kind === 'hostKeyChanged' || kind === 'hostKeyRevoked') return 'hostKeyChanged';
-  return kind === 'authFailed' ? 'authFailed' : 'unreachable';
+  // The failure tells these apart; to the operator each is a login that has to be put right.
+  return ['authFailed', 'keyFileUnreadable', 'passphraseNeeded'].includes(kind) ? 'authFailed' : 'unreachable';
 }

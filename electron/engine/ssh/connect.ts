@@ -9,6 +9,7 @@ import {
   type OfferedHostKey,
   offeredHostKey,
 } from './known-hosts.ts';
+import { assertKeyFile } from './key-file.ts';
 import { Login } from './login.ts';
 import { SshError } from './ssh-error.ts';
 import { type SshTarget, hostLabel } from './target.ts';
@@ -45,6 +46,7 @@ export interface LoggedIn {
 /** Throws an SshError that says which step failed. */
 export async function connectOnce(target: SshTarget, options: ConnectOptions): Promise<LoggedIn> {
   const paths = target.knownHostsPath === undefined ? options.knownHostsPaths : [target.knownHostsPath];
+  await assertKeyFile(target);
   const knownHosts = await readKnownHosts(paths);
   if (options.signal?.aborted === true) throw abortedBeforeConnect(target);
   return await new Promise<LoggedIn>((resolve, reject) => {
@@ -191,6 +193,8 @@ class Attempt {
   }
 
   #loginError(cause: Error): SshError {
+    const locked = this.#login.lockedKey;
+    if (locked !== null) return passphraseNeeded(this.#parts.target, locked);
     const tried = this.#login.tried.join('; ');
     return new SshError({
       kind: 'authFailed',
@@ -229,6 +233,18 @@ class Attempt {
         : 'Do not log in there: give the host a new key first.',
     });
   }
+}
+
+function passphraseNeeded(target: SshTarget, locked: { path: string; wasWrong: boolean }): SshError {
+  const { path, wasWrong } = locked;
+  return new SshError({
+    kind: 'passphraseNeeded',
+    host: hostLabel(target),
+    problem: wasWrong
+      ? `the passphrase that was given does not open the key ${path}`
+      : `the key ${path} on this computer is encrypted, and its passphrase was not given`,
+    nextStep: `Give the passphrase of ${path}; it is not written down.`,
+  });
 }
 
 function rememberEnding(client: Client): LoggedIn['ending'] {

@@ -1,6 +1,7 @@
 /** Offers the target's ways to log in to the host, one after the other, asking for a secret only when its turn comes. */
 import { readFile } from 'node:fs/promises';
 import ssh2, { type AnyAuthMethod, type AuthenticationType } from 'ssh2';
+import { isEncrypted } from './key-file.ts';
 import type { SshAuth, SshTarget } from './target.ts';
 
 export interface LoginWatch {
@@ -13,6 +14,8 @@ export class Login {
   readonly tried: string[] = [];
   /** True once nothing is left to try. */
   exhausted = false;
+  #locked: { readonly path: string; readonly wasWrong: boolean } | null = null;
+  #offered = false;
   readonly #target: SshTarget;
   readonly #watch: LoginWatch;
   readonly #left: SshAuth[];
@@ -33,10 +36,17 @@ export class Login {
     }
     for (let auth = this.#left.shift(); auth !== undefined; auth = this.#left.shift()) {
       const method = await this.#methodFor(auth, allowed);
-      if (method !== null) return method;
+      if (method === null) continue;
+      this.#offered = true;
+      return method;
     }
     this.exhausted = true;
     return false;
+  }
+
+  /** The key that could not be opened, where nothing else was offered to the host. */
+  get lockedKey(): { readonly path: string; readonly wasWrong: boolean } | null {
+    return this.#offered ? null : this.#locked;
   }
 
   async #methodFor(auth: SshAuth, allowed: readonly AuthenticationType[] | null): Promise<AnyAuthMethod | null> {
@@ -55,11 +65,12 @@ export class Login {
   async #keyMethod(auth: Extract<SshAuth, { kind: 'key' }>): Promise<AnyAuthMethod | null> {
     const text = await readFile(auth.path).catch((error: NodeJS.ErrnoException) => error);
     if (text instanceof Error) return this.#skip(`key ${auth.path}: ${text.code ?? 'cannot be read'}`);
-    if (!(ssh2.utils.parseKey(text) instanceof Error)) return this.#key(auth.path, text, undefined);
-    if (auth.passphrase === undefined) return this.#skip(`key ${auth.path}: encrypted, or not a private key`);
-    const passphrase = await this.#secret(auth.passphrase);
-    if (passphrase === null) return this.#skip(`key ${auth.path}: no passphrase was given`);
-    if (ssh2.utils.parseKey(text, passphrase) instanceof Error) return this.#skip(`key ${auth.path}: wrong passphrase`);
+    const parsed = ssh2.utils.parseKey(text);
+    if (!(parsed instanceof Error)) return this.#key(auth.path, text, undefined);
+    if (!isEncrypted(parsed)) return this.#skip(`key ${auth.path}: not a private key`);
+    const passphrase = auth.passphrase ? await this.#secret(auth.passphrase) : null;
+    if (passphrase === null) return this.#skipLocked(auth.path, false);
+    if (ssh2.utils.parseKey(text, passphrase) instanceof Error) return this.#skipLocked(auth.path, true);
     return this.#key(auth.path, text, passphrase);
   }
 
@@ -108,6 +119,11 @@ export class Login {
     } finally {
       this.#watch.waitingForSecret(false);
     }
+  }
+
+  #skipLocked(path: string, wasWrong: boolean): null {
+    this.#locked = { path, wasWrong };
+    return this.#skip(`key ${path}: ${wasWrong ? 'wrong passphrase' : 'encrypted, and no passphrase was given'}`);
   }
 
   #skip(why: string): null {

@@ -9,6 +9,10 @@ export type SshErrorKind =
   /** Nothing was run: the time was up before the command could be sent. */
   | 'timeout'
   | 'authFailed'
+  /** The only key to log in with, on this computer: the host was not contacted. */
+  | 'keyFileUnreadable'
+  /** The only key to log in with is encrypted, and what opens it was not given or is wrong. */
+  | 'passphraseNeeded'
   | 'hostKeyUnknown'
   | 'hostKeyChanged'
   | 'hostKeyRevoked'
@@ -81,7 +85,14 @@ export class SshError extends Error {
 
 /** Kinds that trying again cannot cure: somebody has to decide something first. */
 export function needsOperator(error: SshError): boolean {
-  return ['authFailed', 'hostKeyUnknown', 'hostKeyChanged', 'hostKeyRevoked'].includes(error.kind);
+  return [
+    'authFailed',
+    'keyFileUnreadable',
+    'passphraseNeeded',
+    'hostKeyUnknown',
+    'hostKeyChanged',
+    'hostKeyRevoked',
+  ].includes(error.kind);
 }
 
 function tailOf(text: string): string {
