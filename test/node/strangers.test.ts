@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import tls from 'node:tls';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
@@ -99,5 +101,20 @@ test('frames that break the protocol end the connection and nothing else', async
   const client = cluster.client(cluster.node(1));
   await client.put('after', 'all that');
   client.close();
+  await cluster.level();
+});
+
+test('a node stops at once though strangers hold connections on which TLS was never begun', async () => {
+  const node = cluster.node(2);
+  const { address, peerPort, clientPort } = node.member;
+  const silent = [peerPort, clientPort].map((port) => connect(port, address).on('error', () => {}));
+  await Promise.all(silent.map((socket) => once(socket, 'connect')));
+  const began = performance.now();
+  node.signal('SIGTERM');
+  expect(await node.exited()).toBe(0);
+  // The supervisor would kill it after five seconds.
+  expect(performance.now() - began).toBeLessThan(3000);
+  for (const socket of silent) socket.destroy();
+  node.start();
   await cluster.level();
 });
