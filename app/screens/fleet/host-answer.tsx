@@ -12,7 +12,7 @@ export function HostAnswer({ host }: { host: HostView }) {
   const [secret, setSecret] = useState('');
   const [busy, setBusy] = useState(false);
   const [failure, setFailure] = useState<Failure | null>(null);
-  const { state, offeredKey } = host.reachability;
+  const { state, offeredKey, failure: why } = host.reachability;
   const attempt = async (run: () => Promise<unknown>) => {
     setBusy(true);
     setFailure(null);
@@ -71,7 +71,8 @@ export function HostAnswer({ host }: { host: HostView }) {
           )}
         </section>
       )}
-      {state === 'authFailed' && (
+      {state === 'authFailed' && why?.kind === 'keyFileUnreadable' && <FailureNote failure={why} />}
+      {state === 'authFailed' && why?.kind !== 'keyFileUnreadable' && (
         <form
           aria-label="Log in"
           className="rounded-lg border border-warn/50 bg-warnwash p-3.5"
@@ -81,7 +82,8 @@ export function HostAnswer({ host }: { host: HostView }) {
           }}
         >
           <h3 className="flex items-center gap-2 font-semibold">
-            <KeyRound aria-hidden className="size-4 text-warn" /> The host refused the login as {host.user}
+            <KeyRound aria-hidden className="size-4 text-warn" />
+            {why?.kind === 'passphraseNeeded' ? why.message : `The host refused the login as ${host.user}`}
           </h3>
           <p className="mt-1 mb-2.5 text-dim">
             A password or a passphrase is kept in the engine's memory only, until it stops.
