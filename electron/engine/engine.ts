@@ -82,7 +82,11 @@ function compose(options: EngineOptions, folder: StateFolder, clock: () => numbe
   const timeline = new Timeline({ store, leaders, clock });
   const clustersDir = folder.file('clusters');
   const shipping = new Shipping();
-  const clusters = new Clusters({ store, operations, hosts, agents, shipping, resources, clustersDir, log, clock });
+  // Asked only once all parts stand.
+  const situation = (clusterId: string) => fleet.situation(clusterId);
+  const nodes = { agents, observations, leaders, clock, picture: (id: string) => pictureOf(situation(id)) };
+  const shared = { store, operations, hosts, agents, resources, log, clock };
+  const clusters = new Clusters({ ...shared, shipping, clustersDir, nodes });
   const lab = new LabFleet({ root: labRoot, resources, store, hosts, agents, clusters, operations });
   const engineVersion = resources.nodeBundleVersion;
   const fleet = new LiveFleet({
@@ -99,11 +103,10 @@ function compose(options: EngineOptions, folder: StateFolder, clock: () => numbe
     log,
     clock,
   });
-  const situation = (clusterId: string) => fleet.situation(clusterId);
   const actions = new Actions({
     operations,
     faults: { agents, ledger, observations, clock, situation },
-    nodes: { agents, observations, leaders, clock, picture: (clusterId) => pictureOf(situation(clusterId)) },
+    nodes,
     destroyCluster: ({ clusterId, confirmName }) => clusters.destroy(clusterId, confirmName),
   });
   const router = createRouter({ store, hosts, agents, operations, clusters, fleet, history, lab, actions });

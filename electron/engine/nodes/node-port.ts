@@ -4,11 +4,15 @@ import type { Picture } from '../fleet/plan/picture.ts';
 import type { LeaderChanges } from '../telemetry/leader-changes.ts';
 import type { Observations } from '../telemetry/observations.ts';
 
-export interface NodePort {
+/** What asking a service for something, and seeing what came of it, needs. */
+export interface ServicePort {
   readonly agents: Pick<Agents, 'call'>;
   readonly observations: Observations;
-  readonly leaders: LeaderChanges;
   readonly clock: () => number;
   /** The cluster as it is seen now. Throws FailureError `notFound`. */
   readonly picture: (clusterId: string) => Picture;
+}
+
+export interface NodePort extends ServicePort {
+  readonly leaders: LeaderChanges;
 }

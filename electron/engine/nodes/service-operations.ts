@@ -10,7 +10,7 @@ import type { MemberPicture, Picture } from '../fleet/plan/picture.ts';
 import { FailureError } from '../operations/failure.ts';
 import type { OperationBody, OperationRun, StepName } from '../operations/operations.ts';
 import { follow, headNow, isLevel, leaderChangeAfter, memberOf, sayLeaderChange } from './follow.ts';
-import type { NodePort } from './node-port.ts';
+import type { NodePort, ServicePort } from './node-port.ts';
 
 export type ServiceAction = 'nodeStart' | 'nodeStop' | 'nodeRestart' | 'nodeKill';
 type Outcome = Awaited<ReturnType<OperationBody>>;
@@ -109,34 +109,56 @@ async function serve(
   run: OperationRun,
   at: { began: Began; step: string; call: ServiceCall; wanted: ServiceState['state'] },
 ): Promise<void> {
-  const { began } = at;
+  const { began, call, wanted } = at;
   await run.step(onHost(began, at.step), async () => {
-    const params: AgentParams<ServiceCall> = { nodeId: began.nodeId };
-    const answer = await orUnknown<AgentResult<ServiceCall>>(() =>
-      port.agents.call(began.member.hostId, at.call, params),
-    );
-    // A sample from before would still show the node as it was, and the next action be judged by that.
-    if (answer !== 'unknown') port.observations.takeAnswer(answer, port.clock());
-    const found = answer === 'unknown' ? await readBack(port, run, at) : answer;
-    if (found?.state === at.wanted) return { state: 'succeeded', detail: sayService(found) };
-    throw notAsWanted(began, found, at.wanted);
+    const { clusterId, nodeId } = began;
+    const request = { clusterId, nodeId, hostId: began.member.hostId, call, wanted };
+    const found = await askService(port, request, run.signal);
+    if (found?.state === wanted) return { state: 'succeeded', detail: sayService(found) };
+    throw notAsWanted(began, found, wanted);
   });
 }
 
-/** What the next samples say of the service, once it is as wanted or has failed; null: nothing was heard in time. */
-async function readBack(
-  port: NodePort,
-  run: OperationRun,
-  at: { began: Began; wanted: ServiceState['state'] },
+export interface ServiceRequest {
+  readonly clusterId: string;
+  readonly nodeId: string;
+  readonly hostId: string;
+  readonly call: ServiceCall;
+  readonly wanted: ServiceState['state'];
+}
+
+/**
+ * What the service is after the call: as the agent answers or, where its answer is missing, as the next samples say. null:
+ * nothing was heard in time. Throws AgentError where the call certainly had no effect.
+ */
+export async function askService(
+  port: ServicePort,
+  request: ServiceRequest,
+  signal: AbortSignal,
 ): Promise<ServiceState | null> {
+  const params: AgentParams<ServiceCall> = { nodeId: request.nodeId };
+  const answer = await orUnknown<AgentResult<ServiceCall>>(() =>
+    port.agents.call(request.hostId, request.call, params),
+  );
+  if (answer === 'unknown') return await readBack(port, request, signal);
+  // A sample from before would still show the node as it was, and the next action be judged by that.
+  port.observations.takeAnswer(answer, port.clock());
+  return answer;
+}
+
+/** What the next samples say of the service, once it is as wanted or has failed; null: nothing was heard in time. */
+async function readBack(port: ServicePort, request: ServiceRequest, signal: AbortSignal): Promise<ServiceState | null> {
   const askedAt = port.clock();
-  const wait = { clusterId: at.began.clusterId, timeoutMs: READ_BACK_MS, signal: run.signal };
-  const settled = await follow(port, wait, (picture) => {
-    const { service, observation } = memberOf(picture, at.began.nodeId);
-    const isNews = (observation?.observedAtUnixMs ?? 0) > askedAt;
-    return isNews && (service?.state === at.wanted || service?.state === 'failed') ? service : null;
-  });
-  return settled ?? memberOf(port.picture(at.began.clusterId), at.began.nodeId).service;
+  const seen = () => memberOf(port.picture(request.clusterId), request.nodeId);
+  const settled = await port.observations.waitFor(
+    () => {
+      const { service, observation } = seen();
+      const isNews = (observation?.observedAtUnixMs ?? 0) > askedAt;
+      return isNews && (service?.state === request.wanted || service?.state === 'failed') ? service : null;
+    },
+    { timeoutMs: READ_BACK_MS, signal },
+  );
+  return settled ?? seen().service;
 }
 
 /** The result, or that it is unknown whether the call took effect. Throws what certainly had none. */
@@ -161,7 +183,7 @@ function notAsWanted(began: Began, found: ServiceState | null, wanted: ServiceSt
   });
 }
 
-function sayService(service: ServiceState): string {
+export function sayService(service: ServiceState): string {
   const pid = service.pid === null ? '' : `, process ${service.pid}`;
   return `${service.state}${pid}${service.reason ? `: ${service.reason}` : ''}`;
 }

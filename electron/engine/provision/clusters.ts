@@ -200,7 +200,8 @@ export class Clusters {
   }
 
   async #provisionHosts(cluster: StoredCluster, run: OperationRun): Promise<void> {
-    const { store, hosts, shipping, resources } = this.#options;
+    const { store, hosts, shipping, resources, nodes } = this.#options;
+    const { clusterId } = cluster;
     shipping.prepare([runtimeFile(resources), releaseFile(resources)]);
     const keys = this.keysOf(cluster.clusterId);
     await keys.ensure();
@@ -229,9 +230,9 @@ export class Clusters {
     for (const one of work.filter((other) => other.mustRestart)) {
       await one.start();
       // One after the other, so that the cluster goes on serving meanwhile.
-      await waitForQuorum(this.#options.agents, { members, including: one.member }, run.signal);
+      await waitForQuorum(nodes, { clusterId, including: one.member }, run.signal);
     }
-    await run.step({ ...WHOLE, step: 'Quorum' }, () => waitForQuorum(this.#options.agents, { members }, run.signal));
+    await run.step({ ...WHOLE, step: 'Quorum' }, () => waitForQuorum(nodes, { clusterId }, run.signal));
     await run.step({ ...WHOLE, step: 'Write and read' }, () => verifyServing(members, keys.access(), run.signal));
   }
 

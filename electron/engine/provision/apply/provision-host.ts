@@ -9,6 +9,8 @@ import type { Hosts } from '../../fleet/hosts.ts';
 import type { StoredCluster, StoredHost, StoredMember } from '../../fleet/records.ts';
 import { FailureError } from '../../operations/failure.ts';
 import type { OperationRun, StepName, StepReport, StepResult } from '../../operations/operations.ts';
+import type { ServicePort } from '../../nodes/node-port.ts';
+import { askService, sayService } from '../../nodes/service-operations.ts';
 import type { EngineResources } from '../../resources.ts';
 import { sh } from '../../ssh/shell-command.ts';
 import type { NodeKeys } from '../cluster-keys.ts';
@@ -27,6 +29,8 @@ export interface ProvisionParts {
   readonly agents: Agents;
   readonly shipping: Shipping;
   readonly resources: EngineResources;
+  /** The cluster as it is seen, and its agents. */
+  readonly nodes: ServicePort;
 }
 
 export interface HostTask {
@@ -204,15 +208,17 @@ export class HostProvisioning {
     const wasRunning = this.#inspection?.isRunning === true;
     // A node that runs on files that were just replaced goes on with the old ones until it is started again.
     const call = this.mustRestart ? 'restart' : 'start';
-    const service = await agents.call(host.hostId, call, { nodeId: member.nodeId });
-    if (service.state !== 'running')
+    const { clusterId } = cluster;
+    const request = { clusterId, nodeId: member.nodeId, hostId: host.hostId, call, wanted: 'running' } as const;
+    const service = await askService(this.#parts.nodes, request, this.#run.signal);
+    if (service?.state !== 'running')
       throw this.#refusal({
         kind: 'nodeNotRunning',
-        message: `${member.name} does not run: ${service.reason ?? service.state}.`,
+        message: `${member.name} does not run: ${service === null ? 'its host is not heard of' : (service.reason ?? service.state)}.`,
         nextStep: `See its log (~/${hostLayout.nodeDir(member.nodeId)}/${nodeLayout.logFile} on the host), then run this again.`,
       });
     const isUnchanged = wasRunning && call === 'start';
-    return { state: isUnchanged ? 'unchanged' : 'succeeded', detail: `${member.name} runs as process ${service.pid}` };
+    return { state: isUnchanged ? 'unchanged' : 'succeeded', detail: `${member.name} is ${sayService(service)}` };
   }
 
   #refusal(facts: { kind: string; message: string; nextStep: string }): FailureError {

@@ -4,10 +4,10 @@
  */
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import type { NodeSample } from '../../../../cluster-node/contract/sample.ts';
-import type { Agents } from '../../agents/agents.ts';
 import { EtcdClient } from '../../etcd/client.ts';
+import type { MemberPicture, Picture } from '../../fleet/plan/picture.ts';
 import type { StoredMember } from '../../fleet/records.ts';
+import type { ServicePort } from '../../nodes/node-port.ts';
 import { FailureError } from '../../operations/failure.ts';
 import type { StepResult } from '../../operations/operations.ts';
 import type { AccessFiles } from '../cluster-keys.ts';
@@ -17,63 +17,36 @@ const VERIFIED_WITHIN_MS = 20_000;
 const RETRY_MS = 100;
 const KEY_PREFIX = 'synod/verify/';
 
-/** Waits until fresh samples of a majority agree, and that of `including` with them. Throws FailureError `noQuorum` that says what each node claims. */
+/**
+ * Waits until enough nodes for a quorum follow one leader as they are seen now, and `including` with them. Throws FailureError
+ * `noQuorum` that says what each node claims.
+ */
 export async function waitForQuorum(
-  agents: Agents,
-  wanted: { members: readonly StoredMember[]; including?: StoredMember },
+  port: Pick<ServicePort, 'observations' | 'picture'>,
+  wanted: { clusterId: string; including?: StoredMember },
   signal: AbortSignal,
 ): Promise<StepResult> {
-  const { members, including } = wanted;
-  const claims = new Map<string, NodeSample>();
-  const { promise, resolve, reject } = Promise.withResolvers<StepResult>();
-  const stop = agents.listen({
-    onNodeEvents: () => undefined,
-    onState: () => undefined,
-    onSample: ({ sample }) => {
-      for (const { node } of sample.nodes) if (node) claims.set(node.nodeId, node);
-      const leader = agreedLeader(members, claims);
-      const follows = !including || claims.get(including.nodeId)?.believedLeader === leader?.memberSlot;
-      if (leader && follows) resolve({ state: 'succeeded', detail: `${leader.name} leads` });
-    },
+  const { clusterId, including } = wanted;
+  const leader = await port.observations.waitFor(() => agreedLeader(port.picture(clusterId), including), {
+    timeoutMs: QUORUM_WITHIN_MS,
+    signal,
   });
-  const timer = setTimeout(() => reject(noQuorum(members, claims)), QUORUM_WITHIN_MS);
-  const onAbort = () => reject(signal.reason);
-  signal.addEventListener('abort', onAbort);
-  if (signal.aborted) onAbort();
-  try {
-    return await promise;
-  } finally {
-    stop();
-    clearTimeout(timer);
-    signal.removeEventListener('abort', onAbort);
-  }
+  if (leader) return { state: 'succeeded', detail: `${leader.name} leads` };
+  throw noQuorum(port.picture(clusterId));
 }
 
-/** The member that a majority follows under one ballot and that says itself that it leads; null: none. */
-export function agreedLeader(
-  members: readonly StoredMember[],
-  claims: ReadonlyMap<string, NodeSample>,
-): StoredMember | null {
-  const majority = Math.floor(members.length / 2) + 1;
-  for (const member of members) {
-    const own = claims.get(member.nodeId);
-    if (own?.role !== 'leader') continue;
-    const followers = members.filter((other) => {
-      const claim = claims.get(other.nodeId);
-      return claim?.believedLeader === member.memberSlot && claim.leaderBallot === own.leaderBallot;
-    });
-    if (followers.length >= majority) return member;
-  }
-  return null;
+function agreedLeader(picture: Picture, including: StoredMember | undefined): MemberPicture | null {
+  if (picture.leader === null || picture.working.length < picture.quorumSize) return null;
+  if (including && !picture.working.includes(including.memberSlot)) return null;
+  return picture.members.find((member) => member.memberSlot === picture.leader?.memberSlot) ?? null;
 }
 
-function noQuorum(members: readonly StoredMember[], claims: ReadonlyMap<string, NodeSample>): FailureError {
-  const words = members.map((member) => {
-    const claim = claims.get(member.nodeId);
-    if (!claim) return `${member.name} does not answer`;
-    const leader = members.find((other) => other.memberSlot === claim.believedLeader)?.name ?? 'no leader';
-    const reached = claim.peers.filter((peer) => peer.connected).length;
-    return `${member.name} believes in ${leader} and reaches ${reached} of ${members.length - 1} peers`;
+function noQuorum({ members }: Picture): FailureError {
+  const words = members.map(({ name, sample, service }) => {
+    if (!sample) return `${name} does not answer${service?.reason ? ` (${service.reason})` : ''}`;
+    const leader = members.find((other) => other.memberSlot === sample.believedLeader)?.name ?? 'no leader';
+    const reached = sample.peers.filter((peer) => peer.connected).length;
+    return `${name} believes in ${leader} and reaches ${reached} of ${members.length - 1} peers`;
   });
   return new FailureError({
     kind: 'noQuorum',
@@ -83,7 +56,10 @@ function noQuorum(members: readonly StoredMember[], claims: ReadonlyMap<string, 
   });
 }
 
-/** Throws FailureError `notServing`, naming the node that failed. Leaves no key behind. */
+/**
+ * Throws FailureError `notServing`, naming the node that failed. Deletes its key again; after a failure that is tried once
+ * through each node, so a key below `synod/verify/` stays only where none of them serves.
+ */
 export async function verifyServing(
   members: readonly StoredMember[],
   access: AccessFiles,
@@ -97,6 +73,8 @@ export async function verifyServing(
   }));
   const probe = { key: `${KEY_PREFIX}${randomBytes(6).toString('hex')}`, value: randomBytes(12).toString('hex') };
   const deadline = performance.now() + VERIFIED_WITHIN_MS;
+  const remove = (client: EtcdClient) => client.deleteRange({ key: Buffer.from(probe.key) });
+  let isRemoved = false;
   try {
     const first = clients[0];
     if (!first) throw new Error('a cluster has members');
@@ -111,10 +89,10 @@ export async function verifyServing(
         }),
       ),
     );
-    await persist({ member: first.member, deadline, signal }, () =>
-      first.client.deleteRange({ key: Buffer.from(probe.key) }),
-    );
+    await persist({ member: first.member, deadline, signal }, () => remove(first.client));
+    isRemoved = true;
   } finally {
+    if (!isRemoved) await Promise.any(clients.map(({ client }) => remove(client))).catch(() => undefined);
     for (const { client } of clients) client.close();
   }
   return { state: 'succeeded', detail: `written once, read on ${members.length === 1 ? 'its node' : 'each node'}` };
