@@ -11,6 +11,7 @@ import { DEFAULT_ELECTION_TIMEOUT_MS, DEFAULT_HEARTBEAT_MS } from '../../../clus
 import type { ClusterPlan } from '../../contract/contract.ts';
 import type { Operation } from '../../contract/model.ts';
 import { newId } from '../fleet/ids.ts';
+import { counted } from '../fleet/plan/wording.ts';
 import type { StoredCluster, StoredMember } from '../fleet/records.ts';
 import type { FleetStore } from '../fleet/store.ts';
 import { FailureError, failureOf } from '../operations/failure.ts';
@@ -190,13 +191,11 @@ export class Clusters {
       await this.#provisionHosts(cluster, run);
     } catch (error) {
       store.putCluster({ ...cluster, lifecycle: 'incomplete' });
-      this.#event(cluster, { level: 'bad', text: `is not complete: ${failureOf(error).message}` });
       throw error;
     }
     store.putCluster({ ...cluster, lifecycle: 'provisioned' });
-    const outcome = `serves on ${store.listMembers(clusterId).length} nodes after ${seconds(clock() - startedAt)}`;
-    this.#event(cluster, { level: 'action', text: outcome });
-    return `${cluster.name} ${outcome}.`;
+    const size = store.listMembers(clusterId).length;
+    return `${cluster.name} serves on ${counted(size, 'node')} after ${seconds(clock() - startedAt)}.`;
   }
 
   async #provisionHosts(cluster: StoredCluster, run: OperationRun): Promise<void> {
@@ -268,7 +267,6 @@ export class Clusters {
     }
     store.removeCluster(clusterId);
     await this.keysOf(clusterId).remove();
-    this.#event(cluster, { level: 'action', text: 'was destroyed; nothing of it is left on its hosts' });
     return `${cluster.name} is gone from ${tasks.length === 1 ? 'its host' : `all ${tasks.length} hosts`}.`;
   }
 
@@ -286,16 +284,6 @@ export class Clusters {
     const { store } = this.#options;
     for (const cluster of store.listClusters())
       if (cluster.lifecycle === 'provisioning') store.putCluster({ ...cluster, lifecycle: 'incomplete' });
-  }
-
-  #event(cluster: StoredCluster, what: { level: 'action' | 'bad'; text: string }): void {
-    this.#options.store.appendEvent({
-      clusterId: cluster.clusterId,
-      hostId: null,
-      nodeId: null,
-      subject: cluster.name,
-      ...what,
-    });
   }
 }
 
