@@ -7,12 +7,12 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import ssh2 from 'ssh2';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { HostAddress, HostView } from '../../electron/contract/model.ts';
 import type { EngineResources } from '../../electron/engine/engine.ts';
 import { labUp } from '../../electron/engine/lab/lab.ts';
 import type { LabState } from '../../electron/engine/lab/lab-state.ts';
+import { newKeyPair } from '../../electron/engine/ssh/key-pair.ts';
 import {
   buildResources,
   cleanUp,
@@ -114,7 +114,7 @@ describe.skipIf(process.platform !== 'linux')('bad input', { timeout: 60_000 }, 
 
   it('a wrong key is told from a wrong address', async () => {
     const path = join(stateDir, 'stranger');
-    writeFileSync(path, ssh2.utils.generateKeyPairSync('ed25519').private, { mode: 0o600 });
+    writeFileSync(path, newKeyPair().private, { mode: 0o600 });
     // Another way to write the address makes it another login.
     const address = `::ffff:${labHost(0).address}`;
     const added = await under.client.hosts.add(
@@ -219,7 +219,7 @@ describe.skipIf(process.platform !== 'linux')('bad input', { timeout: 60_000 }, 
 
   it('a changed host key is refused until somebody decides', async () => {
     const known = join(stateDir, 'known_hosts');
-    const other = ssh2.utils.generateKeyPairSync('ed25519').public;
+    const other = newKeyPair().public;
     const before = readFileSync(known, 'utf8');
     writeFileSync(known, before.replace(labHost(2).hostPublicKey, other.split(' ').slice(0, 2).join(' ')));
     await under.engine.close();

@@ -11,6 +11,7 @@ import { labDown, labStatus, labUp } from '../../electron/engine/lab/lab.ts';
 import type { LabState } from '../../electron/engine/lab/lab-state.ts';
 import type { HostConnectionState } from '../../electron/engine/ssh/connection.ts';
 import { trustHostKey } from '../../electron/engine/ssh/host-keys.ts';
+import { newKeyPair } from '../../electron/engine/ssh/key-pair.ts';
 import { SshPool } from '../../electron/engine/ssh/pool.ts';
 import { sh } from '../../electron/engine/ssh/shell-command.ts';
 import type { SshError } from '../../electron/engine/ssh/ssh-error.ts';
@@ -265,7 +266,7 @@ describe('a host that goes away', () => {
 
 /** Lets everybody in and says goodbye in the same packet, like an sshd that has too many connections. */
 async function startHastyServer() {
-  const pair = ssh2.utils.generateKeyPairSync('ed25519');
+  const pair = newKeyPair();
   const server = new ssh2.Server({ hostKeys: [pair.private] }, (client) => {
     client.on('error', () => {});
     client.on('authentication', (context) => {
@@ -289,7 +290,7 @@ async function startHastyServer() {
 const SSH_DISCONNECT_TOO_MANY_CONNECTIONS = 12;
 
 async function startPasswordServer(method: 'password' | 'keyboard-interactive') {
-  const hostKey = ssh2.utils.generateKeyPairSync('ed25519').private;
+  const hostKey = newKeyPair().private;
   const server = new ssh2.Server({ hostKeys: [hostKey] }, (client) => {
     client.on('error', () => {});
     client.on('authentication', (context) => {

@@ -11,17 +11,17 @@ import { mkdir, open, readFile, realpath, rm, writeFile } from 'node:fs/promises
 import { userInfo } from 'node:os';
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import ssh2 from 'ssh2';
 import { failureOf } from '../operations/failure.ts';
+import { newKeyPair } from '../ssh/key-pair.ts';
 import { fingerprintOf, knownHostName } from '../ssh/known-hosts.ts';
 import { withLabLock } from './lab-lock.ts';
 import { endLabProcesses, findLabServer, labRootOf } from './lab-processes.ts';
 import {
   isLabRoot,
   LAB_ROOT_VARIABLE,
-  LONGEST_ROOT_BYTES,
   type LabHost,
   type LabState,
+  LONGEST_ROOT_BYTES,
   labLayout,
   makeRoot,
   readIfPresent,
@@ -162,7 +162,7 @@ async function makeHost(root: string, number: number): Promise<LabHost> {
 async function publicKeyAt(path: string, comment: string): Promise<string> {
   const present = await readIfPresent(`${path}.pub`);
   if (present !== null) return present.trim().split(' ').slice(0, 2).join(' ');
-  const pair = ssh2.utils.generateKeyPairSync('ed25519', { comment });
+  const pair = newKeyPair(comment);
   await writeFile(path, pair.private, { mode: 0o600 });
   // The public half last: where it is, the private one is complete.
   await writeFile(`${path}.pub`, `${pair.public}\n`, { mode: 0o600 });
