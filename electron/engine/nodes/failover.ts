@@ -11,6 +11,7 @@ import { follow, leaderChangeAfter, memberOf } from './follow.ts';
 import type { NodePort } from './node-port.ts';
 
 const TRANSFER_TIMEOUT_MS = 5000;
+const MAX_ATTEMPTS = 3;
 const BELIEVED_WITHIN_MS = 10_000;
 const HAND_OVER = 'Hand over';
 const CONFIRM = { hostId: null, host: null, step: 'See most nodes follow' };
@@ -57,12 +58,12 @@ async function transfer(
   at: { leader: { nodeId: string; hostId: string; name: string }; targetSlot: number; host: string },
 ): Promise<boolean> {
   const { nodeId, hostId, name } = at.leader;
+  const ask = () =>
+    port.agents.call(hostId, 'transferLeadership', { nodeId, target: at.targetSlot, timeoutMs: TRANSFER_TIMEOUT_MS });
   try {
-    const answer = await port.agents.call(hostId, 'transferLeadership', {
-      nodeId,
-      target: at.targetSlot,
-      timeoutMs: TRANSFER_TIMEOUT_MS,
-    });
+    let answer = await ask();
+    // The leader gives up after one election timeout and goes on: a target that was busy then may be ready now.
+    for (let attempt = 2; answer.outcome === 'failed' && attempt <= MAX_ATTEMPTS; attempt += 1) answer = await ask();
     if (answer.outcome === 'transferred') return true;
     if (answer.outcome === 'unknown') return false;
     throw new FailureError({
