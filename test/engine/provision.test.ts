@@ -82,13 +82,15 @@ describe.skipIf(process.platform !== 'linux')('a cluster on three embedded hosts
   });
 
   it('outlives the engine, and the next engine finds it again', async () => {
-    const before = await under.client.fleet.get();
+    // Provisioning ends with what clients see; a node's own next sample may still be on its way.
+    const isSeen = (one: FleetSnapshot) => one.clusters[0]?.nodes.every((node) => node.sample !== null) === true;
+    const before = await snapshotWhere(under.client, isSeen);
     await expect(startEngine(stateDir, resources)).rejects.toThrow(
       new RegExp(`Another engine \\(process ${process.pid}\\)`),
     );
     await under.engine.close();
     under = await startEngine(stateDir, resources);
-    const after = await snapshotWhere(under.client, (one) => one.clusters[0]?.health.level === 'ok');
+    const after = await snapshotWhere(under.client, (one) => one.clusters[0]?.health.level === 'ok' && isSeen(one));
     const pids = (fleet: FleetSnapshot) => fleet.clusters[0]?.nodes.map((node) => node.sample?.pid);
     expect(pids(after)).toEqual(pids(before));
     expect(after.operations.length).toBeGreaterThanOrEqual(2);
