@@ -40,10 +40,15 @@ export function isReadOnly(request: TxnRequest): boolean {
   return [...request.success, ...request.failure].every((op) => op.request?.$case === 'requestRange');
 }
 
-/** True when every range in it may be answered from this node's own state, however old. */
+/**
+ * True when the caller settles for this node's own state, however old, in every range. A transaction that only compares has
+ * settled for nothing, so it reads like a linearizable one (etcd answers it from the node's own state).
+ */
 export function isSerializable(request: TxnRequest): boolean {
-  return [...request.success, ...request.failure].every(
-    ({ request: op }) => op?.$case === 'requestRange' && op.value.serializable,
+  const operations = [...request.success, ...request.failure];
+  return (
+    operations.length > 0 &&
+    operations.every(({ request: op }) => op?.$case === 'requestRange' && op.value.serializable)
   );
 }
 
