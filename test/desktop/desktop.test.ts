@@ -5,7 +5,7 @@
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 
 type Listener = (...args: never[]) => unknown;
 
@@ -126,6 +126,7 @@ describe('secrets', () => {
   const folder = mkdtempSync(join(tmpdir(), 'synod-secrets-'));
   const path = join(folder, 'state/secrets.json');
   afterEach(() => rmSync(join(folder, 'state'), { recursive: true, force: true }));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
   it('are written sealed, readable by their owner only, and come back', async () => {
     const { SecretFile } = await import('../../electron/desktop/secret-file.ts');
