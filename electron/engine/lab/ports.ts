@@ -18,13 +18,14 @@ export function randomPort(): number {
 /** 127.0.0.11 for the first host (number 1) and so on; 127.0.0.1 where such an address cannot be bound (macOS). */
 export async function addressOfHost(number: number): Promise<string> {
   const address = `127.0.0.${10 + number}`;
-  return (await canBind(address)) ? address : '127.0.0.1';
+  return (await canBind(address, 0)) ? address : '127.0.0.1';
 }
 
-async function canBind(address: string): Promise<boolean> {
+/** Whether this computer can listen there now; port 0 asks about the address alone. */
+export async function canBind(address: string, port: number): Promise<boolean> {
   const server = createServer();
   try {
-    server.listen(0, address);
+    server.listen(port, address);
     await once(server, 'listening');
     return true;
   } catch {

@@ -1,7 +1,6 @@
 /** Free ports at an address of this computer, for lab hosts. */
 import { randomInt } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { canBind } from '../../lab/ports.ts';
 
 /** Below the range from which systems take ports for outgoing connections (ip_local_port_range), so they stay free. */
 const LOWEST = 10_240;
@@ -20,20 +19,7 @@ export async function freeLabPorts(
     const clientPort = randomInt(LOWEST, HIGHEST);
     const peerPort = clientPort + 1;
     if (taken.has(peerPort) || taken.has(clientPort)) continue;
-    if ((await isFree(address, peerPort)) && (await isFree(address, clientPort))) return { peerPort, clientPort };
+    if ((await canBind(address, peerPort)) && (await canBind(address, clientPort))) return { peerPort, clientPort };
   }
   throw new Error(`no free ports at ${address}`);
-}
-
-async function isFree(address: string, port: number): Promise<boolean> {
-  const server = createServer();
-  try {
-    server.listen(port, address);
-    await once(server, 'listening');
-    return true;
-  } catch {
-    return false;
-  } finally {
-    server.close();
-  }
 }
