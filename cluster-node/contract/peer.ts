@@ -43,7 +43,15 @@ export type PeerMessage =
 export interface Prepare {
   readonly kind: 'prepare';
   readonly ballot: Ballot;
+  /** The configuration that the candidate knows of at `fromSlot`; an acceptor that knows a later one refuses. */
+  readonly configId: number;
   readonly fromSlot: Slot;
+}
+
+/** Something was accepted in this slot, but the disk lost the value; `ballot` null: even under which ballot is lost. */
+export interface FaultySlot {
+  readonly slot: Slot;
+  readonly ballot: Ballot | null;
 }
 
 /**
@@ -60,6 +68,8 @@ export interface Promise {
   readonly page: number;
   readonly last: boolean;
   readonly entries: readonly Entry[];
+  /** On the last page: every undecided slot from the prepare's `fromSlot` on that is neither present nor empty. */
+  readonly faulty: readonly FaultySlot[];
   readonly decidedUpTo: Slot;
 }
 
@@ -83,11 +93,15 @@ export interface Accepted {
   readonly receivedUpTo: Slot;
 }
 
-/** Refusal of a prepare or an accept: `promised` is the higher ballot that this acceptor is bound to. */
+/**
+ * Refusal of a prepare or an accept. Either `promised` is a higher ballot that this acceptor is bound to, or `configId` is a
+ * later configuration than the prepare's: then the candidate must first learn what is decided.
+ */
 export interface Nack {
   readonly kind: 'nack';
   readonly ballot: Ballot;
   readonly promised: Ballot;
+  readonly configId: number;
 }
 
 /** Sent by everyone to everyone every heartbeat interval. */
@@ -103,8 +117,21 @@ export interface Heartbeat {
   readonly leaderBallot: Ballot;
   /** True when the sender hears a quorum of members, itself included. */
   readonly quorumConnected: boolean;
+  readonly configId: number;
   readonly decidedUpTo: Slot;
   readonly appliedUpTo: Slot;
+  /** How the sender's disk and event loop are doing. */
+  readonly health: NodeHealth;
+}
+
+/** Smoothed figures in milliseconds, 0 when nothing was measured yet. */
+export interface NodeHealth {
+  /** Of one group commit. */
+  readonly syncMs: number;
+  /** How late timers fire. */
+  readonly loopLagMs: number;
+  /** True while nothing can be written, for want of space. */
+  readonly isDiskFull: boolean;
 }
 
 export interface HeartbeatReply {
@@ -112,6 +139,8 @@ export interface HeartbeatReply {
   readonly sequence: number;
   readonly promised: Ballot;
   readonly decidedUpTo: Slot;
+  /** The sender will promise no ballot above `promised` for the lease's duration from the moment it sent this. */
+  readonly leaseGranted: boolean;
 }
 
 /** Asks any peer for decided entries from `fromSlot` (inclusive). */
@@ -126,6 +155,8 @@ export interface CatchUpEntries {
   readonly fromSlot: Slot;
   readonly entries: readonly Entry[];
   readonly decidedUpTo: Slot;
+  /** Above 0: the peer's log begins after `fromSlot`; it has a snapshot of everything up to this slot instead. */
+  readonly snapshotSlot: Slot;
 }
 
 /** A client request on its way to the believed leader; `hops` (from 0) is bounded so that it cannot travel in a circle. */

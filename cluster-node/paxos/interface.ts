@@ -6,13 +6,14 @@
  * `afterDurable: n` may only happen once every record with sequence ≤ n is on disk.
  */
 import type { Ballot, MemberSlot, Slot } from '../contract/ballot.ts';
-import type { Entry, PeerMessage, RequestId } from '../contract/peer.ts';
+import type { Configuration, ConfigurationChange } from '../contract/configuration.ts';
+import type { Entry, FaultySlot, NodeHealth, PeerMessage, RequestId } from '../contract/peer.ts';
 
 /** Everything the core is told at its birth. Times in milliseconds. */
 export interface CoreOptions {
   readonly self: MemberSlot;
-  /** All voting members, `self` included. */
-  readonly members: readonly MemberSlot[];
+  /** In force at the first slot that is not decided here. `self` may be a learner in it, or (once removed) not in it at all. */
+  readonly configuration: Configuration;
   readonly heartbeatMs: number;
   /** A believed leader not heard of for this long is no longer content with. */
   readonly electionTimeoutMs: number;
@@ -24,6 +25,18 @@ export interface CoreOptions {
   readonly maxBatchBytes: number;
   /** Decided and applied slots kept in memory for peers that are a little behind; 4096 when left out. */
   readonly memorySlots?: number;
+  /**
+   * Lets the leader answer reads without asking, while a quorum has vowed to promise no other ballot. null or left out: off. All
+   * members must have the same.
+   */
+  readonly leaseReads?: LeaseReads | null;
+}
+
+export interface LeaseReads {
+  /** How long a grant binds, by the granter's clock. */
+  readonly durationMs: number;
+  /** Bound of how much faster or slower one member's clock runs than another's: 0.01 is one percent. */
+  readonly driftRatio: number;
 }
 
 /**
@@ -35,6 +48,8 @@ export interface RecoveredState {
   readonly decidedUpTo: Slot;
   /** The highest accepted entry of every slot that is on disk from `decidedUpTo + 1` on, ascending. */
   readonly accepted: readonly Entry[];
+  /** Slots above `decidedUpTo` in which something was accepted that the disk has lost. Never counted as empty. */
+  readonly faulty: readonly FaultySlot[];
 }
 
 /** What must reach the disk. `sequence` is given by the core, from 1, by one, and grows over one life of the process. */
@@ -63,8 +78,25 @@ export type Input =
   | { readonly kind: 'abandon'; readonly request: RequestId }
   | { readonly kind: 'read'; readonly request: RequestId }
   | { readonly kind: 'transfer'; readonly target: MemberSlot }
-  /** Answer to a `readLog` effect: decided entries from the runtime's log, ascending and consecutive; empty when it failed. */
-  | { readonly kind: 'logRead'; readonly to: MemberSlot; readonly fromSlot: Slot; readonly entries: readonly Entry[] };
+  /**
+   * Answer to a `readLog` effect: decided entries from the runtime's log, ascending and consecutive; empty when it failed.
+   * `snapshotSlot` is that of the newest snapshot when the log begins after `fromSlot`, else 0.
+   */
+  | {
+      readonly kind: 'logRead';
+      readonly to: MemberSlot;
+      readonly fromSlot: Slot;
+      readonly entries: readonly Entry[];
+      readonly snapshotSlot: Slot;
+    }
+  /** Asks this node, which must lead, for the next configuration. Ends with a `configurationChanged` event or `reconfigureRefused`. */
+  | { readonly kind: 'reconfigure'; readonly change: ConfigurationChange }
+  /** A `fetchSnapshot` effect succeeded: the machine stands at `slot`, durably, and `configuration` governs what follows it. */
+  | { readonly kind: 'snapshotInstalled'; readonly slot: Slot; readonly configuration: Configuration }
+  /** A `fetchSnapshot` effect came to nothing; the core asks again, perhaps elsewhere. */
+  | { readonly kind: 'snapshotFailed'; readonly slot: Slot }
+  /** What this node measures of itself; once a second or when it changes much. */
+  | { readonly kind: 'health'; readonly health: NodeHealth };
 
 export type Effect =
   | { readonly kind: 'send'; readonly to: MemberSlot; readonly message: PeerMessage; readonly afterDurable: number }
@@ -77,15 +109,22 @@ export type Effect =
   | { readonly kind: 'refuse'; readonly request: RequestId; readonly reason: 'busy' | 'noLeader' }
   /** A peer asks for decided entries that the core no longer keeps in memory. */
   | { readonly kind: 'readLog'; readonly to: MemberSlot; readonly fromSlot: Slot; readonly maxBytes: number }
+  /** This node is too far behind for any peer's log: get the snapshot at this slot or a later one, from this peer first. */
+  | { readonly kind: 'fetchSnapshot'; readonly from: MemberSlot; readonly slot: Slot }
   | { readonly kind: 'event'; readonly event: CoreEvent };
 
 /** Protocol events for the timeline; never needed for correctness. */
 export type CoreEvent =
-  | { readonly kind: 'electionStarted'; readonly ballot: Ballot; readonly reason: 'noLeader' | 'transfer' }
+  | { readonly kind: 'electionStarted'; readonly ballot: Ballot; readonly reason: 'noLeader' | 'transfer' | 'reconfigured' }
   | { readonly kind: 'becameLeader'; readonly ballot: Ballot; readonly fromSlot: Slot }
-  | { readonly kind: 'steppedDown'; readonly ballot: Ballot; readonly reason: 'noQuorum' | 'higherBallot' | 'transfer' }
+  | { readonly kind: 'steppedDown'; readonly ballot: Ballot; readonly reason: 'noQuorum' | 'higherBallot' | 'transfer' | 'reconfigured' }
   | { readonly kind: 'leaderChanged'; readonly leader: MemberSlot; readonly ballot: Ballot }
   | { readonly kind: 'transferFailed'; readonly target: MemberSlot; readonly reason: string }
+  /** From the next slot on this configuration is in force here. Comes after the `deliver` of its stop entry. */
+  | { readonly kind: 'configurationChanged'; readonly configuration: Configuration; readonly slot: Slot }
+  | { readonly kind: 'reconfigureRefused'; readonly change: ConfigurationChange; readonly reason: string }
+  /** The leader hands over because its own disk or event loop is much worse than the target's. */
+  | { readonly kind: 'handingOver'; readonly target: MemberSlot; readonly reason: 'slowDisk' | 'slowLoop' | 'diskFull' }
   /** A value came from `from` that does not match its digest; it was dropped and will be sent again. */
   | { readonly kind: 'digestMismatch'; readonly from: MemberSlot; readonly slot: Slot };
 
@@ -100,6 +139,11 @@ export interface CoreStatus {
   /** Highest slot with an accepted value here. */
   readonly acceptedUpTo: Slot;
   readonly quorumConnected: boolean;
+  readonly configuration: Configuration;
+  /** Slots whose accepted value the disk lost and that are not decided here yet. */
+  readonly faultySlots: number;
+  /** Why this node does not keep up with what is decided, in words; null when it does. */
+  readonly behind: string | null;
   readonly undecidedSlots: number;
   readonly pendingRequests: number;
   readonly transferTarget: MemberSlot;
