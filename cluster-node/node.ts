@@ -12,6 +12,7 @@ import { type ClientServer, createClientServer } from './api/client-server.ts';
 import { type NodePort, NodeUnavailableError } from './api/port.ts';
 import type { NodeEvent } from './contract/admin.ts';
 import type { MemberSlot } from './contract/ballot.ts';
+import { firstConfiguration } from './contract/configuration.ts';
 import type { PeerMessage, RequestId } from './contract/peer.ts';
 import { encodeCommand, type Operation } from './machine/command.ts';
 import { KeyValueMachine, type OperationResult } from './machine/machine.ts';
@@ -272,7 +273,7 @@ export class SynodNode implements NodePort {
     const core = new PaxosCore(
       {
         self: self.memberSlot,
-        members: config.members.map((member) => member.memberSlot),
+        configuration: firstConfiguration(config.members),
         heartbeatMs: config.heartbeatMs,
         electionTimeoutMs: config.electionTimeoutMs,
         seed: this.boot % 2 ** 32,

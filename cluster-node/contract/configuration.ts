@@ -26,7 +26,11 @@ export const configurationSchema = z.object({
   members: z.array(memberSchema).min(1).max(63),
   quorumSizes: quorumSizesSchema,
   /** Higher than every member slot ever given in this cluster. */
-  nextMemberSlot: z.number().int().min(2).max(MAX_MEMBER_SLOT + 1),
+  nextMemberSlot: z
+    .number()
+    .int()
+    .min(2)
+    .max(MAX_MEMBER_SLOT + 1),
 });
 export type Configuration = z.infer<typeof configurationSchema>;
 
@@ -44,6 +48,9 @@ export type ConfigurationChange = z.infer<typeof configurationChangeSchema>;
 
 /** First byte of a decided value that is a configuration; client commands begin with 1, a no-op is empty. */
 const CONFIGURATION_VALUE = 2;
+/** Written as JSON's escapes, so that the text is one byte a character with no coder of the platform at hand. */
+const NOT_ASCII = /[\u0080-\uffff]/g;
+const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 
 export class ConfigurationFormatError extends Error {
   override readonly name = 'ConfigurationFormatError';
@@ -55,18 +62,16 @@ export function isConfigurationValue(value: Uint8Array): boolean {
 
 /** The bytes to propose: one byte that tells the kind, then JSON. Equal configurations give equal bytes. */
 export function encodeConfiguration(configuration: Configuration): Uint8Array {
-  const text = new TextEncoder().encode(JSON.stringify(configurationSchema.parse(configuration)));
-  const value = new Uint8Array(1 + text.length);
-  value[0] = CONFIGURATION_VALUE;
-  value.set(text, 1);
-  return value;
+  const text = JSON.stringify(configurationSchema.parse(configuration)).replace(NOT_ASCII, escaped);
+  return Uint8Array.from([CONFIGURATION_VALUE, ...Array.from(text, (character) => character.charCodeAt(0))]);
 }
 
 /** Inverse of `encodeConfiguration`. Throws ConfigurationFormatError. */
 export function decodeConfiguration(value: Uint8Array): Configuration {
   if (!isConfigurationValue(value)) throw new ConfigurationFormatError(`first byte ${value[0]} is no configuration's`);
   try {
-    return configurationSchema.parse(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(value.subarray(1))));
+    const text = Array.from(value.subarray(1), (byte) => String.fromCharCode(byte)).join('');
+    return configurationSchema.parse(JSON.parse(text));
   } catch (cause) {
     throw new ConfigurationFormatError('a configuration in the log cannot be read', { cause });
   }

@@ -5,6 +5,7 @@
 import type { Ballot, MemberSlot, Slot } from '../contract/ballot.ts';
 import { digestOf } from '../contract/digest.ts';
 import type { Accept, Entry, Prepare } from '../contract/peer.ts';
+import type { Membership } from './membership.ts';
 import type { Outbox } from './outbox.ts';
 import type { ReplicaLog } from './replica-log.ts';
 import type { PaxosRules } from './rules.ts';
@@ -16,6 +17,7 @@ interface Parts {
   readonly out: Outbox;
   readonly log: ReplicaLog;
   readonly rules: PaxosRules;
+  readonly membership: Membership;
   readonly maxBatchBytes: number;
 }
 
@@ -162,13 +164,15 @@ export class Acceptor {
       const lastSlot = entries.at(-1)?.slot ?? log.acceptedUpTo;
       last = lastSlot >= log.acceptedUpTo;
       const { decidedUpTo } = log;
-      out.sendDurable(to, { kind: 'promise', ballot, fromSlot: coversFrom, page, last, entries, decidedUpTo });
+      const part = { fromSlot: coversFrom, page, last, entries, faulty: [], decidedUpTo };
+      out.sendDurable(to, { kind: 'promise', ballot, ...part });
       coversFrom = readFrom = lastSlot + 1;
     }
   }
 
   #refuse(to: MemberSlot, ballot: Ballot): void {
-    this.#parts.out.send(to, { kind: 'nack', ballot, promised: this.promised });
+    const { out, membership } = this.#parts;
+    out.send(to, { kind: 'nack', ballot, promised: this.promised, configId: membership.configId });
   }
 
   #isIntact(from: MemberSlot, entry: Entry): boolean {

@@ -7,8 +7,8 @@
 import type { Ballot, MemberSlot, Slot } from '../contract/ballot.ts';
 import { digestOf } from '../contract/digest.ts';
 import type { Entry, Promise } from '../contract/peer.ts';
+import type { Membership } from './membership.ts';
 import type { Outbox } from './outbox.ts';
-import type { QuorumSystem } from './quorum.ts';
 import type { ReplicaLog } from './replica-log.ts';
 import type { PaxosRules } from './rules.ts';
 
@@ -16,8 +16,7 @@ interface Parts {
   readonly out: Outbox;
   readonly log: ReplicaLog;
   readonly rules: PaxosRules;
-  readonly quorums: QuorumSystem;
-  readonly self: MemberSlot;
+  readonly membership: Membership;
 }
 
 interface Report {
@@ -48,13 +47,14 @@ export class Candidacy {
 
   /** Asks, or asks again, whoever has not yet promised; each from the slot up to which it has already answered. */
   sendPrepares(): void {
-    const { quorums, self, out } = this.#parts;
+    const { out, membership } = this.#parts;
+    const { self, configId, quorums } = membership;
     for (const member of quorums.members) {
       const report = this.#reports.get(member);
       if (member === self || report?.isComplete) continue;
       const fromSlot = report === undefined ? this.fromSlot : report.coveredUpTo + 1;
       // The ballot must not be forgotten and used again, so it is on disk before anyone hears of it.
-      out.sendDurable(member, { kind: 'prepare', ballot: this.ballot, fromSlot });
+      out.sendDurable(member, { kind: 'prepare', ballot: this.ballot, configId, fromSlot });
     }
   }
 
@@ -69,7 +69,8 @@ export class Candidacy {
   }
 
   hasQuorum(): boolean {
-    const { quorums, self, out } = this.#parts;
+    const { out, membership } = this.#parts;
+    const { self, quorums } = membership;
     return quorums.phase1((member) =>
       member === self ? out.durableUpTo >= this.#ownRecord : this.#reports.get(member)?.isComplete === true,
     );

@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import { firstConfiguration } from '../contract/configuration.ts';
+import { exampleMember } from './member-example.ts';
 import { PaxosCore } from './core.ts';
 import type { CoreOptions, Effect, Input } from './interface.ts';
 
 const OPTIONS: CoreOptions = {
   self: 1,
-  members: [1, 2, 3],
+  configuration: firstConfiguration([1, 2, 3].map(exampleMember)),
   heartbeatMs: 50,
   electionTimeoutMs: 500,
   seed: 7,
@@ -22,7 +24,8 @@ class InstantCluster {
   #queue: { member: number; input: Input }[] = [];
 
   constructor(members: readonly number[]) {
-    for (const self of members) this.cores.set(self, new PaxosCore({ ...OPTIONS, self, members }, null));
+    const configuration = firstConfiguration(members.map(exampleMember));
+    for (const self of members) this.cores.set(self, new PaxosCore({ ...OPTIONS, self, configuration }, null));
   }
 
   core(member: number): PaxosCore {

@@ -1,12 +1,14 @@
 import { describe, expect, it } from 'vitest';
+import { firstConfiguration } from '../contract/configuration.ts';
 import { digestOf } from '../contract/digest.ts';
 import type { PeerMessage } from '../contract/peer.ts';
+import { exampleMember } from './member-example.ts';
 import { PaxosCore } from './core.ts';
 import type { CoreOptions, Effect, RecoveredState } from './interface.ts';
 
 const OPTIONS: CoreOptions = {
   self: 1,
-  members: [1, 2, 3],
+  configuration: firstConfiguration([1, 2, 3].map(exampleMember)),
   heartbeatMs: 50,
   electionTimeoutMs: 500,
   seed: 7,
@@ -18,18 +20,24 @@ function sends(effects: Effect[]): { to: number; message: PeerMessage; afterDura
   return effects.filter((effect) => effect.kind === 'send');
 }
 
+const HEALTHY = { syncMs: 0, loopLagMs: 0, isDiskFull: false };
 const ENTRY = { slot: 1, ballot: 1026, value: Buffer.from('x'), digest: digestOf(Buffer.from('x')) };
 
 describe('an acceptor, by the sentences of Paxos Made Simple', () => {
   it('"responds to the request with a promise not to accept any more proposals numbered less than n"', () => {
     const core = new PaxosCore(OPTIONS, null);
-    core.step({ kind: 'message', from: 3, message: { kind: 'prepare', ballot: 2051, fromSlot: 1 } }, 0);
+    core.step({ kind: 'message', from: 3, message: { kind: 'prepare', ballot: 2051, configId: 1, fromSlot: 1 } }, 0);
     const effects = core.step(
       { kind: 'message', from: 2, message: { kind: 'accept', ballot: 1026, entries: [ENTRY], decidedUpTo: 0 } },
       1,
     );
     expect(effects.filter((effect) => effect.kind === 'persist')).toEqual([]);
-    expect(sends(effects).map(({ message }) => message)).toContainEqual({ kind: 'nack', ballot: 1026, promised: 2051 });
+    expect(sends(effects).map(({ message }) => message)).toContainEqual({
+      kind: 'nack',
+      ballot: 1026,
+      promised: 2051,
+      configId: 1,
+    });
   });
 
   it('"and with the highest-numbered proposal (if any) that it has accepted"', () => {
@@ -38,17 +46,26 @@ describe('an acceptor, by the sentences of Paxos Made Simple', () => {
       { kind: 'message', from: 2, message: { kind: 'accept', ballot: 1026, entries: [ENTRY], decidedUpTo: 0 } },
       0,
     );
-    const effects = core.step({ kind: 'message', from: 3, message: { kind: 'prepare', ballot: 2051, fromSlot: 1 } }, 1);
+    const effects = core.step(
+      { kind: 'message', from: 3, message: { kind: 'prepare', ballot: 2051, configId: 1, fromSlot: 1 } },
+      1,
+    );
     const promise = sends(effects).find(({ message }) => message.kind === 'promise');
     expect(promise?.message).toMatchObject({ ballot: 2051, last: true, entries: [ENTRY] });
     expect(promise?.afterDurable).toBeGreaterThan(0);
   });
 
   it('"must remember the highest-numbered proposal that it has ever accepted and [...] the highest-numbered prepare request", even if it fails and restarts', () => {
-    const core = new PaxosCore(OPTIONS, { promised: 2051, decidedUpTo: 0, accepted: [ENTRY] });
-    const lower = core.step({ kind: 'message', from: 2, message: { kind: 'prepare', ballot: 1026, fromSlot: 1 } }, 0);
+    const core = new PaxosCore(OPTIONS, { promised: 2051, decidedUpTo: 0, accepted: [ENTRY], faulty: [] });
+    const lower = core.step(
+      { kind: 'message', from: 2, message: { kind: 'prepare', ballot: 1026, configId: 1, fromSlot: 1 } },
+      0,
+    );
     expect(sends(lower).map(({ message }) => message.kind)).toContain('nack');
-    const higher = core.step({ kind: 'message', from: 2, message: { kind: 'prepare', ballot: 3074, fromSlot: 1 } }, 1);
+    const higher = core.step(
+      { kind: 'message', from: 2, message: { kind: 'prepare', ballot: 3074, configId: 1, fromSlot: 1 } },
+      1,
+    );
     expect(sends(higher).map(({ message }) => message)).toContainEqual(
       expect.objectContaining({ kind: 'promise', ballot: 3074, entries: [ENTRY] }),
     );
@@ -59,10 +76,10 @@ describe('an acceptor, by the sentences of Paxos Made Simple', () => {
     const accept: PeerMessage = { kind: 'accept', ballot: 1026, entries: [ENTRY], decidedUpTo: 0 };
     const followed = core.step({ kind: 'message', from: 2, message: accept }, 0);
     expect(sends(followed).map(({ message }) => message.kind)).toContain('accepted');
-    core.step({ kind: 'message', from: 3, message: { kind: 'prepare', ballot: 2051, fromSlot: 1 } }, 1);
+    core.step({ kind: 'message', from: 3, message: { kind: 'prepare', ballot: 2051, configId: 1, fromSlot: 1 } }, 1);
     // Under the higher ballot other values were chosen, which the leader of 1026 must not take for its own.
     const entries = [1, 2].map((slot) => ({ ...ENTRY, slot, ballot: 2051 }));
-    const caughtUp: PeerMessage = { kind: 'catchUpEntries', fromSlot: 1, entries, decidedUpTo: 2 };
+    const caughtUp: PeerMessage = { kind: 'catchUpEntries', fromSlot: 1, entries, decidedUpTo: 2, snapshotSlot: 0 };
     const effects = core.step({ kind: 'message', from: 3, message: caughtUp }, 2);
     expect(core.status(2).decidedUpTo).toBe(2);
     expect(sends(effects).filter(({ message }) => message.kind === 'accepted')).toEqual([]);
@@ -100,16 +117,24 @@ describe('a proposer, by the sentences of Paxos Made Simple', () => {
 
   /** Both peers are there and know of no leader. */
   function hear(core: PaxosCore, nowMs: number): void {
-    const view = { believedLeader: 0, leaderBallot: 0, quorumConnected: true, decidedUpTo: 0, appliedUpTo: 0 };
+    const view = {
+      believedLeader: 0,
+      leaderBallot: 0,
+      quorumConnected: true,
+      configId: 1,
+      decidedUpTo: 0,
+      appliedUpTo: 0,
+      health: HEALTHY,
+    };
     for (const from of [2, 3]) {
       core.step({ kind: 'message', from, message: { kind: 'heartbeat', sequence: 1, promised: 0, ...view } }, nowMs);
-      const reply = { kind: 'heartbeatReply', sequence: 1, promised: 0, decidedUpTo: 0 } as const;
+      const reply = { kind: 'heartbeatReply', sequence: 1, promised: 0, decidedUpTo: 0, leaseGranted: false } as const;
       core.step({ kind: 'message', from, message: reply }, nowMs);
     }
   }
 
   function promise(ballot: number, entries: readonly (typeof ENTRY)[]): PeerMessage {
-    return { kind: 'promise', ballot, fromSlot: 1, page: 0, last: true, entries, decidedUpTo: 0 };
+    return { kind: 'promise', ballot, fromSlot: 1, page: 0, last: true, entries, faulty: [], decidedUpTo: 0 };
   }
 
   it('proposes "the value of the highest-numbered proposal among the responses", and no-ops into gaps', () => {
@@ -125,6 +150,7 @@ describe('a proposer, by the sentences of Paxos Made Simple', () => {
           page: 0,
           last: false,
           entries: [{ ...ENTRY, ballot: 3 }],
+          faulty: [],
           decidedUpTo: 0,
         },
       },
@@ -148,7 +174,7 @@ describe('a proposer, by the sentences of Paxos Made Simple', () => {
       [1026, 'own'],
       [3074, 'x'],
     ] as const) {
-      const { core, ballot } = candidate({ promised: 3074, decidedUpTo: 0, accepted: [own] });
+      const { core, ballot } = candidate({ promised: 3074, decidedUpTo: 0, accepted: [own], faulty: [] });
       const reported = { ...ENTRY, ballot: reportedBallot };
       const effects = core.step({ kind: 'message', from: 2, message: promise(ballot, [reported]) }, 500);
       const accept = sends(effects).find(({ message }) => message.kind === 'accept' && message.entries.length > 0);
@@ -163,7 +189,13 @@ describe('a proposer, by the sentences of Paxos Made Simple', () => {
     const read = core.step({ kind: 'read', request: { origin: 1, boot: 1, sequence: 1 } }, 501);
     const round = sends(read).find(({ message }) => message.kind === 'heartbeat')?.message;
     const sequence = round?.kind === 'heartbeat' ? round.sequence : 0;
-    const reply = (promised: number): PeerMessage => ({ kind: 'heartbeatReply', sequence, promised, decidedUpTo: 0 });
+    const reply = (promised: number): PeerMessage => ({
+      kind: 'heartbeatReply',
+      sequence,
+      promised,
+      decidedUpTo: 0,
+      leaseGranted: false,
+    });
     const ready = expect.objectContaining({ kind: 'readReady' });
     expect(core.step({ kind: 'message', from: 2, message: reply(ballot - 1024) }, 502)).not.toContainEqual(ready);
     expect(core.step({ kind: 'message', from: 2, message: reply(ballot) }, 503)).toContainEqual(ready);
@@ -178,6 +210,7 @@ describe('a proposer, by the sentences of Paxos Made Simple', () => {
       page: 1,
       last: true,
       entries: [],
+      faulty: [],
       decidedUpTo: 0,
     };
     core.step({ kind: 'message', from: 2, message }, 500);
@@ -189,7 +222,7 @@ describe('a proposer, by the sentences of Paxos Made Simple', () => {
   it('gives way to a higher ballot and comes back above it', () => {
     const { core, ballot } = candidate();
     const promised = ballot + 5 * 1024 + 1;
-    core.step({ kind: 'message', from: 2, message: { kind: 'nack', ballot, promised } }, 500);
+    core.step({ kind: 'message', from: 2, message: { kind: 'nack', ballot, promised, configId: 1 } }, 500);
     expect(core.status(500).role).toBe('follower');
     hear(core, 500);
     let next = 0;
@@ -203,7 +236,10 @@ describe('a proposer, by the sentences of Paxos Made Simple', () => {
 
 describe('client requests', () => {
   it('are given back as busy, not as leaderless, when the leader here had no room for them', () => {
-    const core = new PaxosCore({ ...OPTIONS, members: [1], maxUndecidedSlots: 1 }, null);
+    const core = new PaxosCore(
+      { ...OPTIONS, configuration: firstConfiguration([exampleMember(1)]), maxUndecidedSlots: 1 },
+      null,
+    );
     // Its disk never finishes, so nothing is decided and the second request finds no room.
     let nowMs = 0;
     for (; core.status(nowMs).role !== 'leader'; nowMs += 10)

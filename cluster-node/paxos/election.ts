@@ -30,6 +30,8 @@ export class Election {
   leaderBallot: Ballot = 0;
   /** The highest ballot heard of anywhere; the next own one must be higher. */
   highestSeen: Ballot;
+  /** The view of the leader changed: everyone is to be told now rather than with the next heartbeat. */
+  hasNewView = false;
   #contactAtMs = 0;
   #dueAtMs: number | null = null;
   #failures = 0;

@@ -115,9 +115,17 @@ export type Effect =
 
 /** Protocol events for the timeline; never needed for correctness. */
 export type CoreEvent =
-  | { readonly kind: 'electionStarted'; readonly ballot: Ballot; readonly reason: 'noLeader' | 'transfer' | 'reconfigured' }
+  | {
+      readonly kind: 'electionStarted';
+      readonly ballot: Ballot;
+      readonly reason: 'noLeader' | 'transfer' | 'reconfigured';
+    }
   | { readonly kind: 'becameLeader'; readonly ballot: Ballot; readonly fromSlot: Slot }
-  | { readonly kind: 'steppedDown'; readonly ballot: Ballot; readonly reason: 'noQuorum' | 'higherBallot' | 'transfer' | 'reconfigured' }
+  | {
+      readonly kind: 'steppedDown';
+      readonly ballot: Ballot;
+      readonly reason: 'noQuorum' | 'higherBallot' | 'transfer' | 'reconfigured';
+    }
   | { readonly kind: 'leaderChanged'; readonly leader: MemberSlot; readonly ballot: Ballot }
   | { readonly kind: 'transferFailed'; readonly target: MemberSlot; readonly reason: string }
   /** From the next slot on this configuration is in force here. Comes after the `deliver` of its stop entry. */

@@ -137,7 +137,7 @@ export class Learner {
 
   #sendEntries(to: MemberSlot, fromSlot: Slot, entries: readonly Entry[]): void {
     const { decidedUpTo } = this.#parts.log;
-    this.#parts.out.send(to, { kind: 'catchUpEntries', fromSlot, entries, decidedUpTo });
+    this.#parts.out.send(to, { kind: 'catchUpEntries', fromSlot, entries, decidedUpTo, snapshotSlot: 0 });
   }
 
   #decide(entry: Entry): void {

@@ -3,6 +3,7 @@
  * phase 1 quorum and every phase 2 quorum have a member in common (Howard et al., "Flexible Paxos"). Majorities do for both.
  */
 import type { MemberSlot, Slot } from '../contract/ballot.ts';
+import type { QuorumSizes } from '../contract/configuration.ts';
 
 export interface QuorumSystem {
   readonly members: readonly MemberSlot[];
@@ -21,6 +22,11 @@ export function quorumsOfSize(members: readonly MemberSlot[], phase1Size: number
   if (phase1Size < 1 || phase2Size < 1 || phase1Size > count || phase2Size > count || phase1Size + phase2Size <= count)
     throw new RangeError(`quorums of ${phase1Size} and ${phase2Size} of ${count} members need not intersect`);
   return countingQuorums(members, phase1Size, phase2Size);
+}
+
+/** What a configuration asks for: explicit sizes, or majorities. */
+export function quorumsOf(voters: readonly MemberSlot[], sizes: QuorumSizes): QuorumSystem {
+  return sizes === null ? majorityQuorums(voters) : quorumsOfSize(voters, sizes.phase1, sizes.phase2);
 }
 
 /** More than half of the members, for both phases. */

@@ -9,11 +9,12 @@
  * reads.ts (`confirm`). Elections, batching, resending and routing are about progress alone.
  */
 import type { Ballot, MemberSlot } from '../contract/ballot.ts';
+import type { QuorumSizes } from '../contract/configuration.ts';
 import type { Entry } from '../contract/peer.ts';
-import { majorityQuorums, type QuorumSystem } from './quorum.ts';
+import { type QuorumSystem, quorumsOf } from './quorum.ts';
 
 export interface PaxosRules {
-  quorums(members: readonly MemberSlot[]): QuorumSystem;
+  quorums(voters: readonly MemberSlot[], sizes: QuorumSizes): QuorumSystem;
   /** P1a: an acceptor may answer a prepare unless it has promised a higher ballot. (Equal: the same prepare again.) */
   mayPromise(promised: Ballot, ballot: Ballot): boolean;
   /** P1b: "An acceptor can accept a proposal numbered n iff it has not responded to a prepare request having a number greater than n." */
@@ -23,7 +24,7 @@ export interface PaxosRules {
 }
 
 export const PAXOS_RULES: PaxosRules = {
-  quorums: majorityQuorums,
+  quorums: quorumsOf,
   mayPromise: (promised, ballot) => ballot >= promised,
   mayAccept: (promised, ballot) => ballot >= promised,
   binding: (known, reported) => (known === undefined || reported.ballot > known.ballot ? reported : known),

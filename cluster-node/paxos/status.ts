@@ -1,5 +1,6 @@
 /** What a core tells of itself for status and samples. */
 import type { Ballot } from '../contract/ballot.ts';
+import type { Configuration } from '../contract/configuration.ts';
 import type { Election } from './election.ts';
 import type { CoreStatus } from './interface.ts';
 import type { Peers } from './peers.ts';
@@ -11,10 +12,22 @@ interface Observed extends Pick<CoreStatus, 'role' | 'undecidedSlots' | 'pending
   readonly peers: Peers;
   readonly election: Election;
   readonly promised: Ballot;
+  readonly configuration: Configuration;
 }
 
 export function statusOf(observed: Observed): CoreStatus {
-  const { nowMs, log, peers, election, promised, role, undecidedSlots, pendingRequests, transferTarget } = observed;
+  const {
+    nowMs,
+    log,
+    peers,
+    election,
+    promised,
+    configuration,
+    role,
+    undecidedSlots,
+    pendingRequests,
+    transferTarget,
+  } = observed;
   const isContent = election.isContent(promised);
   return {
     role,
@@ -25,6 +38,9 @@ export function statusOf(observed: Observed): CoreStatus {
     appliedUpTo: log.appliedUpTo,
     acceptedUpTo: log.acceptedUpTo,
     quorumConnected: peers.isQuorumConnected(nowMs),
+    configuration,
+    faultySlots: 0,
+    behind: null,
     undecidedSlots,
     pendingRequests,
     transferTarget,

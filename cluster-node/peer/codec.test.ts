@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Entry, PeerMessage, RequestId } from '../contract/peer.ts';
+import type { Entry, FaultySlot, PeerMessage, RequestId } from '../contract/peer.ts';
 import { FrameError } from './byte-cursor.ts';
 import { decodeFrame, encodeFrame, FRAME_LENGTH_BYTES, type Frame, MAX_FRAME_BYTES } from './codec.ts';
 import { FrameSplitter } from './frame-splitter.ts';
@@ -42,13 +42,19 @@ class Draw {
       digest: this.below(2 ** 32),
     }));
   }
+  faulty(): FaultySlot[] {
+    return Array.from({ length: this.below(5) }, () => {
+      const ballot = this.integer();
+      return { slot: this.integer(), ballot: ballot === 0 ? null : ballot };
+    });
+  }
   request(): RequestId {
     return { origin: this.below(1024), boot: this.integer(), sequence: this.integer() };
   }
 }
 
 const messages: ((draw: Draw) => PeerMessage)[] = [
-  (d) => ({ kind: 'prepare', ballot: d.integer(), fromSlot: d.integer() }),
+  (d) => ({ kind: 'prepare', ballot: d.integer(), configId: d.integer(), fromSlot: d.integer() }),
   (d) => ({
     kind: 'promise',
     ballot: d.integer(),
@@ -56,11 +62,12 @@ const messages: ((draw: Draw) => PeerMessage)[] = [
     page: d.below(2 ** 32),
     last: d.flag(),
     entries: d.entries(),
+    faulty: d.faulty(),
     decidedUpTo: d.integer(),
   }),
   (d) => ({ kind: 'accept', ballot: d.integer(), entries: d.entries(), decidedUpTo: d.integer() }),
   (d) => ({ kind: 'accepted', ballot: d.integer(), durableUpTo: d.integer(), receivedUpTo: d.integer() }),
-  (d) => ({ kind: 'nack', ballot: d.integer(), promised: d.integer() }),
+  (d) => ({ kind: 'nack', ballot: d.integer(), promised: d.integer(), configId: d.integer() }),
   (d) => ({
     kind: 'heartbeat',
     sequence: d.integer(),
@@ -68,12 +75,26 @@ const messages: ((draw: Draw) => PeerMessage)[] = [
     believedLeader: d.below(1024),
     leaderBallot: d.integer(),
     quorumConnected: d.flag(),
+    configId: d.integer(),
     decidedUpTo: d.integer(),
     appliedUpTo: d.integer(),
+    health: { syncMs: d.below(2 ** 32) / 1000, loopLagMs: d.below(2 ** 32) / 1000, isDiskFull: d.flag() },
   }),
-  (d) => ({ kind: 'heartbeatReply', sequence: d.integer(), promised: d.integer(), decidedUpTo: d.integer() }),
+  (d) => ({
+    kind: 'heartbeatReply',
+    sequence: d.integer(),
+    promised: d.integer(),
+    decidedUpTo: d.integer(),
+    leaseGranted: d.flag(),
+  }),
   (d) => ({ kind: 'catchUpRequest', fromSlot: d.integer() }),
-  (d) => ({ kind: 'catchUpEntries', fromSlot: d.integer(), entries: d.entries(), decidedUpTo: d.integer() }),
+  (d) => ({
+    kind: 'catchUpEntries',
+    fromSlot: d.integer(),
+    entries: d.entries(),
+    decidedUpTo: d.integer(),
+    snapshotSlot: d.integer(),
+  }),
   (d) => ({ kind: 'forward', request: d.request(), value: d.bytes(60), hops: d.below(256) }),
   (d) => ({ kind: 'forwardRefused', request: d.request(), reason: d.flag() ? 'busy' : 'notLeader' }),
   (d) => ({ kind: 'readIndexRequest', request: d.request(), hops: d.below(256) }),

@@ -3,14 +3,15 @@
  * the order of contract/peer.ts, little-endian; ballots, slots and sequences take eight bytes. Written by hand, because it is
  * the hottest code on the wire and each field's bound is a decision.
  */
-import type { Entry, PeerMessage, RequestId } from '../contract/peer.ts';
+import type { Entry, FaultySlot, NodeHealth, PeerMessage, RequestId } from '../contract/peer.ts';
 import { ByteReader, ByteWriter, FrameError } from './byte-cursor.ts';
 
-export const PEER_PROTOCOL_VERSION = 1;
+export const PEER_PROTOCOL_VERSION = 2;
 export const FRAME_LENGTH_BYTES = 4;
 /** Of one frame without its length. A value has at most 2 MiB, a page of them little more than `maxBatchBytes`. */
 export const MAX_FRAME_BYTES = 16 * 1024 * 1024;
 const ENTRY_HEADER_BYTES = 24;
+const FAULTY_SLOT_BYTES = 16;
 const MAX_MEMBER_SLOT = 1023;
 
 /** First frame of both sides. */
@@ -92,11 +93,12 @@ function writeFields(writer: ByteWriter, frame: Frame): void {
     case 'pong':
       return;
     case 'prepare':
-      writer.integer(frame.ballot).integer(frame.fromSlot);
+      writer.integer(frame.ballot).integer(frame.configId).integer(frame.fromSlot);
       return;
     case 'promise':
       writer.integer(frame.ballot).integer(frame.fromSlot).u32(frame.page).u8(Number(frame.last));
       writeEntries(writer, frame.entries);
+      writeFaulty(writer, frame.faulty);
       writer.integer(frame.decidedUpTo);
       return;
     case 'accept':
@@ -108,14 +110,16 @@ function writeFields(writer: ByteWriter, frame: Frame): void {
       writer.integer(frame.ballot).integer(frame.durableUpTo).integer(frame.receivedUpTo);
       return;
     case 'nack':
-      writer.integer(frame.ballot).integer(frame.promised);
+      writer.integer(frame.ballot).integer(frame.promised).integer(frame.configId);
       return;
     case 'heartbeat':
       writer.integer(frame.sequence).integer(frame.promised).u16(frame.believedLeader).integer(frame.leaderBallot);
-      writer.u8(Number(frame.quorumConnected)).integer(frame.decidedUpTo).integer(frame.appliedUpTo);
+      writer.u8(Number(frame.quorumConnected)).integer(frame.configId);
+      writer.integer(frame.decidedUpTo).integer(frame.appliedUpTo);
+      writeHealth(writer, frame.health);
       return;
     case 'heartbeatReply':
-      writer.integer(frame.sequence).integer(frame.promised).integer(frame.decidedUpTo);
+      writer.integer(frame.sequence).integer(frame.promised).integer(frame.decidedUpTo).u8(Number(frame.leaseGranted));
       return;
     case 'catchUpRequest':
       writer.integer(frame.fromSlot);
@@ -123,7 +127,7 @@ function writeFields(writer: ByteWriter, frame: Frame): void {
     case 'catchUpEntries':
       writer.integer(frame.fromSlot);
       writeEntries(writer, frame.entries);
-      writer.integer(frame.decidedUpTo);
+      writer.integer(frame.decidedUpTo).integer(frame.snapshotSlot);
       return;
     case 'forward':
       writeRequest(writer, frame.request).bytes(frame.value).u8(frame.hops);
@@ -159,7 +163,7 @@ function readFields(reader: ByteReader, kind: Frame['kind']): Frame {
     case 'pong':
       return { kind };
     case 'prepare':
-      return { kind, ballot: reader.integer(), fromSlot: reader.integer() };
+      return { kind, ballot: reader.integer(), configId: reader.integer(), fromSlot: reader.integer() };
     case 'promise':
       return {
         kind,
@@ -168,6 +172,7 @@ function readFields(reader: ByteReader, kind: Frame['kind']): Frame {
         page: reader.u32(),
         last: reader.flag(),
         entries: readEntries(reader),
+        faulty: readFaulty(reader),
         decidedUpTo: reader.integer(),
       };
     case 'accept':
@@ -175,7 +180,7 @@ function readFields(reader: ByteReader, kind: Frame['kind']): Frame {
     case 'accepted':
       return { kind, ballot: reader.integer(), durableUpTo: reader.integer(), receivedUpTo: reader.integer() };
     case 'nack':
-      return { kind, ballot: reader.integer(), promised: reader.integer() };
+      return { kind, ballot: reader.integer(), promised: reader.integer(), configId: reader.integer() };
     case 'heartbeat':
       return {
         kind,
@@ -184,15 +189,29 @@ function readFields(reader: ByteReader, kind: Frame['kind']): Frame {
         believedLeader: member(reader.u16()),
         leaderBallot: reader.integer(),
         quorumConnected: reader.flag(),
+        configId: reader.integer(),
         decidedUpTo: reader.integer(),
         appliedUpTo: reader.integer(),
+        health: readHealth(reader),
       };
     case 'heartbeatReply':
-      return { kind, sequence: reader.integer(), promised: reader.integer(), decidedUpTo: reader.integer() };
+      return {
+        kind,
+        sequence: reader.integer(),
+        promised: reader.integer(),
+        decidedUpTo: reader.integer(),
+        leaseGranted: reader.flag(),
+      };
     case 'catchUpRequest':
       return { kind, fromSlot: reader.integer() };
     case 'catchUpEntries':
-      return { kind, fromSlot: reader.integer(), entries: readEntries(reader), decidedUpTo: reader.integer() };
+      return {
+        kind,
+        fromSlot: reader.integer(),
+        entries: readEntries(reader),
+        decidedUpTo: reader.integer(),
+        snapshotSlot: reader.integer(),
+      };
     case 'forward':
       return { kind, request: readRequest(reader), value: reader.bytes(), hops: reader.u8() };
     case 'forwardRefused':
@@ -219,6 +238,34 @@ function readEntries(reader: ByteReader): Entry[] {
     entries.push({ slot, ballot: reader.integer(), digest: reader.u32(), value: reader.bytes() });
   }
   return entries;
+}
+
+/** A ballot of 0 stands for one that is lost. */
+function writeFaulty(writer: ByteWriter, faulty: readonly FaultySlot[]): void {
+  writer.u32(faulty.length);
+  for (const { slot, ballot } of faulty) writer.integer(slot).integer(ballot ?? 0);
+}
+
+function readFaulty(reader: ByteReader): FaultySlot[] {
+  const faulty: FaultySlot[] = [];
+  for (let left = reader.count(FAULTY_SLOT_BYTES); left > 0; left--) {
+    const slot = reader.integer();
+    const ballot = reader.integer();
+    faulty.push({ slot, ballot: ballot === 0 ? null : ballot });
+  }
+  return faulty;
+}
+
+/** In whole microseconds. */
+function writeHealth(writer: ByteWriter, { syncMs, loopLagMs, isDiskFull }: NodeHealth): void {
+  writer
+    .integer(Math.round(syncMs * 1000))
+    .integer(Math.round(loopLagMs * 1000))
+    .u8(Number(isDiskFull));
+}
+
+function readHealth(reader: ByteReader): NodeHealth {
+  return { syncMs: reader.integer() / 1000, loopLagMs: reader.integer() / 1000, isDiskFull: reader.flag() };
 }
 
 function writeRequest(writer: ByteWriter, { origin, boot, sequence }: RequestId): ByteWriter {

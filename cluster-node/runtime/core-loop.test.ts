@@ -43,7 +43,7 @@ function scripted(script: Effect[][], around: Partial<CoreSurroundings> = {}) {
 }
 
 const turn = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
-const nack: PeerMessage = { kind: 'nack', ballot: 1, promised: 2 };
+const nack: PeerMessage = { kind: 'nack', ballot: 1, promised: 2, configId: 1 };
 const send = (to: number, afterDurable: number): Effect => ({ kind: 'send', to, message: nack, afterDurable });
 const persist = (sequence: number): Effect => ({
   kind: 'persist',
@@ -102,13 +102,13 @@ test('of repeated prepares and promises one a member and page is held, of the hi
   const vow = (ballot: number, page: number): Effect => ({
     kind: 'send',
     to: 2,
-    message: { kind: 'promise', ballot, fromSlot: 1, page, last: page === 1, entries: [], decidedUpTo: 0 },
+    message: { kind: 'promise', ballot, fromSlot: 1, page, last: page === 1, entries: [], faulty: [], decidedUpTo: 0 },
     afterDurable: 1,
   });
   const ask = (to: number, ballot: number): Effect => ({
     kind: 'send',
     to,
-    message: { kind: 'prepare', ballot, fromSlot: 1 },
+    message: { kind: 'prepare', ballot, configId: 1, fromSlot: 1 },
     afterDurable: 1,
   });
   const left: string[] = [];
@@ -135,7 +135,7 @@ test('an unreadable log answers a peer with nothing and is told', async () => {
   await turn();
   await turn();
   expect(done).toEqual(['unreadable: damaged']);
-  expect(inputs.at(-1)).toEqual({ kind: 'logRead', to: 2, fromSlot: 5, entries: [] });
+  expect(inputs.at(-1)).toEqual({ kind: 'logRead', to: 2, fromSlot: 5, entries: [], snapshotSlot: 0 });
 });
 
 test('after stop nothing is taken and nothing held back is sent', async () => {

@@ -182,10 +182,10 @@ export class CoreLoop {
 
   #readLog({ to, fromSlot, maxBytes }: Extract<Effect, { kind: 'readLog' }>): void {
     this.#around.log.readEntries(fromSlot, maxBytes).then(
-      (entries) => this.submit({ kind: 'logRead', to, fromSlot, entries }),
+      (entries) => this.submit({ kind: 'logRead', to, fromSlot, entries, snapshotSlot: 0 }),
       (error: unknown) => {
         this.#around.onLogUnreadable(error);
-        this.submit({ kind: 'logRead', to, fromSlot, entries: [] });
+        this.submit({ kind: 'logRead', to, fromSlot, entries: [], snapshotSlot: 0 });
       },
     );
   }

@@ -7,7 +7,23 @@ const stepDownReasons = {
   noQuorum: 'it does not hear a quorum any more',
   higherBallot: 'it saw a higher ballot',
   transfer: 'it handed leadership over',
+  reconfigured: 'its configuration has ended',
 } as const;
+
+const electionReasons = {
+  noLeader: 'it knows of no working leader',
+  transfer: 'leadership is being handed to it',
+  reconfigured: 'it led the configuration before',
+} as const;
+
+const changeTexts = {
+  addLearner: 'add a learner',
+  promote: 'make a learner a voter',
+  remove: 'remove a member',
+  setQuorums: 'change the quorums',
+} as const;
+
+const healthTexts = { slowDisk: 'its disk is slow', slowLoop: 'its event loop is late', diskFull: 'its disk is full' };
 
 /** `nameOf` gives a member's name for people. */
 export function nodeEventOf(
@@ -16,7 +32,7 @@ export function nodeEventOf(
 ): Omit<NodeEvent, 'sequence' | 'atUnixMs'> {
   switch (event.kind) {
     case 'electionStarted': {
-      const why = event.reason === 'transfer' ? 'leadership is being handed to it' : 'it knows of no working leader';
+      const why = electionReasons[event.reason];
       return { ...about(event), text: `started an election with ballot ${formatBallot(event.ballot)}: ${why}` };
     }
     case 'becameLeader':
@@ -41,6 +57,20 @@ export function nodeEventOf(
         memberSlot: event.target,
         text: `could not hand leadership to ${nameOf(event.target)}: ${event.reason}`,
       };
+    case 'configurationChanged': {
+      const { configId, members } = event.configuration;
+      const names = members.map(({ name, role }) => (role === 'learner' ? `${name} (learner)` : name)).join(', ');
+      const text = `configuration ${configId} is in force from slot ${event.slot + 1}: ${names}`;
+      return { kind: event.kind, ballot: null, memberSlot: null, text };
+    }
+    case 'reconfigureRefused': {
+      const text = `did not ${changeTexts[event.change.kind]}: ${event.reason}`;
+      return { kind: event.kind, ballot: null, memberSlot: null, text };
+    }
+    case 'handingOver': {
+      const text = `hands leadership to ${nameOf(event.target)}: ${healthTexts[event.reason]}`;
+      return { kind: event.kind, ballot: null, memberSlot: event.target, text };
+    }
     case 'digestMismatch':
       return {
         kind: 'alarm',

@@ -106,7 +106,7 @@ test('a node that has run takes no emptied or other data folder for a first star
 
 test('a new folder remembers nothing', async () => {
   const { storage } = await open();
-  expect(storage.recovered).toEqual({ promised: 0, decidedUpTo: 0, accepted: [] });
+  expect(storage.recovered).toEqual({ promised: 0, decidedUpTo: 0, accepted: [], faulty: [] });
   await storage.close();
 });
 
@@ -121,6 +121,7 @@ test('what was durable is recovered: the promise, the decided slot, and the high
     promised: 4098,
     decidedUpTo: 1,
     accepted: [entry(2, 1025, 'two'), entry(3, 2049, 'three again'), entry(5, 1025, 'five')],
+    faulty: [],
   });
   expect(await readAll(storage, 1000)).toEqual([entry(1, 1025, 'one')]);
   await storage.close();
@@ -142,7 +143,7 @@ test('entries are read back across segments, in pages, also while more are writt
   expect((await storage.readEntries(7, 1)).map(({ slot }) => slot)).toEqual([7]);
   await storage.close();
   const again = await open();
-  expect(again.storage.recovered).toEqual({ promised: 1025, decidedUpTo: 400, accepted: [] });
+  expect(again.storage.recovered).toEqual({ promised: 1025, decidedUpTo: 400, accepted: [], faulty: [] });
   expect(digestsOf(await readAll(again.storage, 1_000_000))).toEqual(digestsOf(entries));
   await again.storage.close();
 });
@@ -172,7 +173,7 @@ test('the log cut at any byte of its last write keeps everything before it', asy
     writeFileSync(path, torn);
     writeFileSync(join(root, 'data/synced'), mark);
     const { storage: recovered } = await open();
-    expect(recovered.recovered).toEqual({ promised: 1025, decidedUpTo: 1, accepted: [] });
+    expect(recovered.recovered).toEqual({ promised: 1025, decidedUpTo: 1, accepted: [], faulty: [] });
     await recovered.close();
   }
 });

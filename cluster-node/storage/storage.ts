@@ -160,7 +160,7 @@ class LogState {
   recovered(): RecoveredState {
     const accepted = [...this.#undecided.values()].sort((left, right) => left.slot - right.slot);
     this.#undecided.clear();
-    return { promised: this.#promised, decidedUpTo: this.index.decidedUpTo, accepted };
+    return { promised: this.#promised, decidedUpTo: this.index.decidedUpTo, accepted, faulty: [] };
   }
 }
 

@@ -46,7 +46,7 @@ export class Disk {
   recover(): RecoveredState {
     const accepted = [...this.accepted.values()].filter((entry) => entry.slot > this.decidedUpTo);
     accepted.sort((a, b) => a.slot - b.slot);
-    return { promised: this.promised, decidedUpTo: this.decidedUpTo, accepted };
+    return { promised: this.promised, decidedUpTo: this.decidedUpTo, accepted, faulty: [] };
   }
 
   /** Consecutive entries from `fromSlot`, as the runtime reads them from its log. */

@@ -3,8 +3,10 @@
  * state machine that only remembers what it applied, and with clients that send requests to this node.
  */
 import type { MemberSlot, Slot } from '../../cluster-node/contract/ballot.ts';
+import { firstConfiguration } from '../../cluster-node/contract/configuration.ts';
 import type { Entry, PeerMessage, RequestId } from '../../cluster-node/contract/peer.ts';
 import { PaxosCore } from '../../cluster-node/paxos/core.ts';
+import { exampleMember } from '../../cluster-node/paxos/member-example.ts';
 import type { CoreOptions, CoreStatus, Effect, Input } from '../../cluster-node/paxos/interface.ts';
 import { Disk } from './disk.ts';
 import type { Receiver, World } from './world.ts';
@@ -72,7 +74,7 @@ export class SimulatedNode implements Receiver {
     this.#delivered = this.#applied = recovered.decidedUpTo;
     const options: CoreOptions = {
       self: this.member,
-      members,
+      configuration: firstConfiguration(members.map(exampleMember)),
       heartbeatMs: HEARTBEAT_MS,
       electionTimeoutMs: ELECTION_TIMEOUT_MS,
       seed: random.integer(0, 0x7fffffff),
@@ -197,7 +199,8 @@ export class SimulatedNode implements Receiver {
         return this.#onRefused(effect);
       case 'readLog': {
         const { to, fromSlot, maxBytes } = effect;
-        const give = () => this.#give({ kind: 'logRead', to, fromSlot, entries: this.disk.read(fromSlot, maxBytes) });
+        const give = () =>
+          this.#give({ kind: 'logRead', to, fromSlot, entries: this.disk.read(fromSlot, maxBytes), snapshotSlot: 0 });
         return this.#later(this.#world.mix.syncMsMean, give);
       }
       case 'event':

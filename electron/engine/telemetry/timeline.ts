@@ -80,7 +80,11 @@ export class Timeline {
         return { level: 'info', subject: member.name, text: 'started' };
       case 'steppedDown':
         return { level: 'leader', subject: member.name, text: event.text };
+      case 'configurationChanged':
+        return { level: 'info', subject: member.name, text: event.text };
       case 'transferFailed':
+      case 'reconfigureRefused':
+      case 'handingOver':
         return { level: 'warn', subject: member.name, text: event.text };
       case 'alarm':
         return { level: 'bad', subject: member.name, text: event.text };

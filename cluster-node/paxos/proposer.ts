@@ -1,0 +1,196 @@
+/**
+ * This node as a proposer: nothing at first, then perhaps a candidate with one ballot (`candidacy.ts`, phase 1), and once a
+ * quorum has promised, the leader of that ballot (`leadership.ts`, phase 2), who may hand over (`transfer.ts`). Here is only
+ * how one becomes the other and what ends each; whether it is time to try is `election.ts`.
+ */
+import { type Ballot, type MemberSlot, nextBallot } from '../contract/ballot.ts';
+import type { Nack, Promise, RequestId } from '../contract/peer.ts';
+import type { Acceptor } from './acceptor.ts';
+import { Candidacy } from './candidacy.ts';
+import type { Election } from './election.ts';
+import type { CoreOptions, CoreStatus } from './interface.ts';
+import { Leadership } from './leadership.ts';
+import type { Learner } from './learner.ts';
+import type { Membership } from './membership.ts';
+import type { Outbox } from './outbox.ts';
+import type { Peers } from './peers.ts';
+import type { ReadConfirmation } from './reads.ts';
+import type { ReplicaLog } from './replica-log.ts';
+import type { PaxosRules } from './rules.ts';
+import { Transfer } from './transfer.ts';
+
+interface Parts {
+  readonly out: Outbox;
+  readonly log: ReplicaLog;
+  readonly rules: PaxosRules;
+  readonly membership: Membership;
+  readonly options: CoreOptions;
+  readonly acceptor: Acceptor;
+  readonly learner: Learner;
+  readonly peers: Peers;
+  readonly election: Election;
+  readonly confirmation: ReadConfirmation;
+  readonly onNewLeader: () => void;
+  readonly onLeadershipLost: () => void;
+}
+
+export class Proposer {
+  leadership: Leadership | null = null;
+  #candidacy: Candidacy | null = null;
+  #transfer: Transfer | null = null;
+  #parts: Parts;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  get role(): CoreStatus['role'] {
+    return this.leadership !== null ? 'leader' : this.#candidacy !== null ? 'candidate' : 'follower';
+  }
+
+  get transferTarget(): MemberSlot {
+    return this.#transfer?.target ?? 0;
+  }
+
+  onTick(): void {
+    const { out, peers, options } = this.#parts;
+    if (this.leadership !== null && !peers.isQuorumConnected(out.nowMs)) this.#stepDown('noQuorum');
+    const progressAtMs = this.#candidacy?.progressAtMs;
+    if (progressAtMs !== undefined && out.nowMs - progressAtMs >= options.electionTimeoutMs) this.#giveUp();
+    if (this.leadership === null && this.#candidacy === null) this.#considerCampaign();
+  }
+
+  /** Once a heartbeat interval. */
+  onRound(): void {
+    this.#candidacy?.sendPrepares();
+    this.leadership?.resend();
+  }
+
+  /** A deposed leader or candidate does nothing more. */
+  endDeposed(): void {
+    const { promised } = this.#parts.acceptor;
+    if (this.leadership !== null && promised > this.leadership.ballot) this.#stepDown('higherBallot');
+    this.endBelow(promised);
+  }
+
+  /** There is a leader or a promise of this ballot: a candidacy for a lower one is over. */
+  endBelow(ballot: Ballot): void {
+    if (this.#candidacy !== null && ballot > this.#candidacy.ballot) this.#candidacy = null;
+  }
+
+  /** After everything that an input did directly: may a candidate lead, what is chosen, is a transfer through? */
+  settle(): void {
+    this.#tryToLead();
+    this.leadership?.count();
+    if (this.#transfer !== null && !this.#transfer.advance()) this.#transfer = null;
+  }
+
+  onPromise(from: MemberSlot, message: Promise): void {
+    if (message.ballot !== this.#candidacy?.ballot) return;
+    this.#candidacy.onPromise(from, message);
+    this.#parts.learner.learn(
+      from,
+      message.entries.filter((entry) => entry.slot <= message.decidedUpTo),
+    );
+  }
+
+  onNack(message: Nack): void {
+    this.#parts.election.sawBallot(message.promised);
+    if (message.promised <= message.ballot) return;
+    if (message.ballot === this.leadership?.ballot) this.#stepDown('higherBallot');
+    if (message.ballot === this.#candidacy?.ballot) this.#giveUp();
+  }
+
+  /** An acceptor bound to a higher ballot will never accept from this leader: make room for one it can accept from. */
+  onForeignPromise(promised: Ballot): void {
+    this.#parts.election.sawBallot(promised);
+    if (this.leadership !== null && promised > this.leadership.ballot) this.#stepDown('higherBallot');
+  }
+
+  /** The leader whose promised ballot this node has hands over to it. */
+  onTransferredTo(ballot: Ballot): void {
+    if (ballot === this.#parts.acceptor.promised && this.leadership === null) this.#campaign('transfer');
+  }
+
+  onTransferAsked(target: MemberSlot): void {
+    const { out, peers, options } = this.#parts;
+    const { leadership } = this;
+    const peer = peers.get(target);
+    const refuse = (reason: string) => out.event({ kind: 'transferFailed', target, reason });
+    if (leadership === null) return refuse('this node does not lead');
+    if (this.#transfer !== null) return refuse('another transfer is under way');
+    if (peer === undefined) return refuse('the target is not another member of the cluster');
+    if (!peers.isConnected(peer, out.nowMs)) return refuse('the target is not connected');
+    this.#transfer = new Transfer({ out, options, leadership }, target);
+  }
+
+  propose(value: Uint8Array, digest: number): 'proposed' | 'busy' | 'notLeader' {
+    if (this.leadership === null) return 'notLeader';
+    return this.leadership.propose(value, digest) ? 'proposed' : 'busy';
+  }
+
+  registerRead(request: RequestId, replyTo: MemberSlot): boolean {
+    if (this.leadership === null) return false;
+    const readSlot = Math.max(this.#parts.log.decidedUpTo, this.leadership.recoveredUpTo);
+    this.#parts.confirmation.add(request, replyTo, readSlot);
+    return true;
+  }
+
+  #considerCampaign(): void {
+    const { election, acceptor, peers, log } = this.#parts;
+    if (election.isContent(acceptor.promised)) return;
+    if (election.forget()) election.hasNewView = true;
+    const isBehind = peers.all.some((peer) => peer.decidedUpTo > log.decidedUpTo);
+    if (election.isDue(isBehind)) this.#campaign('noLeader');
+  }
+
+  #campaign(reason: 'noLeader' | 'transfer'): void {
+    const { out, log, rules, membership, election, acceptor, options } = this.#parts;
+    const ballot = nextBallot(Math.max(election.highestSeen, acceptor.promised), options.self);
+    acceptor.raise(ballot);
+    election.sawBallot(ballot);
+    election.forget();
+    election.hasNewView = true;
+    out.event({ kind: 'electionStarted', ballot, reason });
+    this.#candidacy = new Candidacy({ out, log, rules, membership }, ballot);
+    this.#candidacy.sendPrepares();
+  }
+
+  #giveUp(): void {
+    this.#candidacy = null;
+    this.#parts.election.failed();
+  }
+
+  #tryToLead(): void {
+    const { out, log, learner, election, membership, options, acceptor, peers } = this.#parts;
+    const candidacy = this.#candidacy;
+    if (candidacy === null || !candidacy.hasQuorum()) return;
+    const ahead = candidacy.aheadOfUs();
+    if (ahead !== null) return learner.ask(ahead);
+    const { ballot } = candidacy;
+    const proposals = candidacy.proposals();
+    this.#candidacy = null;
+    out.event({ kind: 'becameLeader', ballot, fromSlot: log.decidedUpTo + 1 });
+    const { quorums } = membership;
+    this.leadership = new Leadership({ out, log, acceptor, learner, peers, quorums, options }, ballot, proposals);
+    election.succeeded();
+    this.leadership.sendNotice();
+    election.follow(options.self, ballot);
+    this.#parts.onNewLeader();
+  }
+
+  #stepDown(reason: 'noQuorum' | 'higherBallot'): void {
+    const { out, election, confirmation, options } = this.#parts;
+    const { leadership } = this;
+    if (leadership === null) return;
+    this.leadership = null;
+    const isHandedOver = this.#transfer !== null && reason === 'higherBallot';
+    this.#transfer = null;
+    out.event({ kind: 'steppedDown', ballot: leadership.ballot, reason: isHandedOver ? 'transfer' : reason });
+    confirmation.fail();
+    this.#parts.onLeadershipLost();
+    if (election.leader === options.self) election.forget();
+    if (!isHandedOver) election.failed();
+    election.hasNewView = true;
+  }
+}
