@@ -1,69 +1,23 @@
 /**
- * `npm run bench -- SUITE [--runs N] [--json]`: timings, kept apart from the tests because they depend on the machine.
+ * `npm run bench -- SUITE [--json] [...]`: timings, kept apart from the tests because they depend on the machine.
  *
- *   demo   the whole main job, N times: provisioning, unavailability after failover, kill and partition
+ *   demo   the whole main job, `--runs N` times: provisioning, unavailability after failover, kill and partition
+ *   node   three nodes beside three of etcd: `node --help` tells the parts and options
  */
-import { parseArgs } from 'node:util';
-import { startSynod } from '../demo/synod.ts';
+import { benchDemo } from './demo.ts';
+import { benchNode } from './node/suite.ts';
 
-interface Figure {
-  readonly name: string;
-  readonly unit: string;
-  readonly of: (result: DemoResult) => number;
+const suites: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
+  demo: benchDemo,
+  node: benchNode,
+};
+
+const [name = '', ...args] = process.argv.slice(2);
+const suite = Object.hasOwn(suites, name) ? suites[name] : undefined;
+if (suite) await suite(args);
+else {
+  process.stderr.write(
+    'Say which suite: npm run bench -- demo [--runs N] [--json], or npm run bench -- node [--help]\n',
+  );
+  process.exitCode = 2;
 }
-
-interface DemoResult {
-  readonly ok: boolean;
-  readonly provisionMs: number;
-  readonly writesAcknowledged: number;
-  readonly writesLost: number;
-  readonly failover: { readonly unavailableMs: number };
-  readonly kill: { readonly unavailableMs: number; readonly caughtUpMs: number };
-  readonly partition: { readonly unavailableMs: number; readonly healedMs: number };
-  readonly residue: readonly unknown[];
-}
-
-const figures: readonly Figure[] = [
-  { name: 'provision', unit: 'ms', of: (result) => result.provisionMs },
-  { name: 'failover, no writes', unit: 'ms', of: (result) => result.failover.unavailableMs },
-  { name: 'kill -9 of the leader, no writes', unit: 'ms', of: (result) => result.kill.unavailableMs },
-  { name: 'killed node caught up', unit: 'ms', of: (result) => result.kill.caughtUpMs },
-  { name: 'leader cut off, no writes', unit: 'ms', of: (result) => result.partition.unavailableMs },
-  { name: 'healed and level', unit: 'ms', of: (result) => result.partition.healedMs },
-  { name: 'writes acknowledged', unit: '', of: (result) => result.writesAcknowledged },
-];
-
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { runs: { type: 'string', default: '5' }, json: { type: 'boolean', default: false } },
-});
-if (positionals[0] !== 'demo') {
-  process.stderr.write('Say which suite: npm run bench -- demo [--runs N] [--json]\n');
-  process.exit(2);
-}
-
-const results: DemoResult[] = [];
-for (let run = 1; run <= Number(values.runs); run += 1) {
-  const command = startSynod(['demo', '--headless', '--once', '--json']);
-  const result = (await command.firstObject) as unknown as DemoResult;
-  await command.exited;
-  results.push(result);
-  process.stderr.write(`run ${run}: ${JSON.stringify(result)}\n`);
-}
-
-const rows = figures.map((figure) => {
-  const sorted = results.map(figure.of).toSorted((a, b) => a - b);
-  return {
-    name: figure.name,
-    unit: figure.unit,
-    min: sorted[0],
-    median: sorted[sorted.length >> 1],
-    max: sorted.at(-1),
-  };
-});
-const ok = results.every((result) => result.ok && result.writesLost === 0 && result.residue.length === 0);
-if (values.json) process.stdout.write(`${JSON.stringify({ ok, runs: results.length, figures: rows })}\n`);
-else
-  for (const row of rows)
-    process.stdout.write(`${row.name.padEnd(34)} min ${row.min}  median ${row.median}  max ${row.max} ${row.unit}\n`);
-if (!ok) process.exitCode = 1;
