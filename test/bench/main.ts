@@ -2,7 +2,7 @@
  * `npm run bench -- SUITE [--json] [...]`: timings, kept apart from the tests because they depend on the machine.
  *
  *   demo   the whole main job, `--runs N` times: provisioning, unavailability after failover, kill and partition
- *   node   three nodes beside three of etcd: `node --help` tells the parts and options
+ *   node   three nodes beside three of etcd: options in node/suite.ts
  */
 import { benchDemo } from './demo.ts';
 import { benchNode } from './node/suite.ts';
@@ -17,7 +17,7 @@ const suite = Object.hasOwn(suites, name) ? suites[name] : undefined;
 if (suite) await suite(args);
 else {
   process.stderr.write(
-    'Say which suite: npm run bench -- demo [--runs N] [--json], or npm run bench -- node [--help]\n',
+    'Say which suite: npm run bench -- demo [--runs N] [--json], or npm run bench -- node [--only puts,reads] [--json]\n',
   );
   process.exitCode = 2;
 }

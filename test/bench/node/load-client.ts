@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import type { FromLoad, LoadJob, LoadResult, ProbeJob, ProbeResult, ToLoad } from './load-messages.ts';
 
 export interface RunningProbe {
-  stop(): Promise<ProbeResult>;
+  /** Ends once `afterPuts` more were acknowledged; rejects when that takes longer than half a minute. */
+  stop(afterPuts: number): Promise<ProbeResult>;
 }
 
 export class LoadClient {
@@ -36,7 +37,7 @@ export class LoadClient {
     return new Promise((resolve, reject) => {
       this.#onExit = reject;
       this.#onMessage = (message) => {
-        if (message.kind === 'begin') resolve({ stop: () => this.#stopProbe() });
+        if (message.kind === 'begin') resolve({ stop: (afterPuts) => this.#stopProbe(afterPuts) });
         else reject(new Error(message.kind === 'failed' ? message.message : `an unexpected ${message.kind}`));
       };
       this.#say({ kind: 'probe', ...job });
@@ -45,20 +46,21 @@ export class LoadClient {
 
   /** Ends a load before its time; its result comes as ever. */
   stop(): void {
-    this.#say({ kind: 'stop' });
+    this.#say({ kind: 'stop', afterPuts: 0 });
   }
 
   close(): void {
     this.#process.disconnect();
   }
 
-  #stopProbe(): Promise<ProbeResult> {
+  #stopProbe(afterPuts: number): Promise<ProbeResult> {
     return new Promise((resolve, reject) => {
       this.#onExit = reject;
       this.#onMessage = (message) => {
         if (message.kind === 'probeResult') resolve(message.result);
+        else reject(new Error(message.kind === 'failed' ? message.message : `an unexpected ${message.kind}`));
       };
-      this.stop();
+      this.#say({ kind: 'stop', afterPuts });
     });
   }
 

@@ -9,8 +9,8 @@ export interface LoadJob {
   readonly callers: number;
   readonly workload: Workload;
   readonly seed: number;
-  /** Each key once, in order, then the end. */
-  readonly fill: boolean;
+  /** Ends after so many calls, which take the keys in order; null: after its time, keys at random. */
+  readonly total: number | null;
   readonly warmUpMs: number;
   readonly measureMs: number;
 }
@@ -23,7 +23,13 @@ export interface ProbeJob {
   readonly workload: Workload;
 }
 
-export type ToLoad = LoadJob | ProbeJob | { readonly kind: 'stop' };
+/** A load ends now; a probe once so many more puts were acknowledged. */
+export interface StopJob {
+  readonly kind: 'stop';
+  readonly afterPuts: number;
+}
+
+export type ToLoad = LoadJob | ProbeJob | StopJob;
 
 export interface LoadResult {
   /** In the measured time. */

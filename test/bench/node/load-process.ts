@@ -1,18 +1,19 @@
 /** The process that makes the load, apart from the suite so that its own CPU can be told. One job at a time, by IPC. */
 import { createHistogram } from 'node:perf_hooks';
 import { connectGrpc, type GrpcConnection } from './grpc-connection.ts';
-import type { FromLoad, LoadJob, LoadResult, ProbeJob, ToLoad } from './load-messages.ts';
+import type { FromLoad, LoadJob, LoadResult, ProbeJob, StopJob, ToLoad } from './load-messages.ts';
 import { RequestSource } from './workload.ts';
 
 /** etcd's clients put all their calls on one connection; so many callers stand for one client. */
 const CALLERS_PER_CONNECTION = 64;
 /** Calls still under way when a load ends get so long; after it their outcome counts as unknown. */
 const DRAIN_MS = 10_000;
+const PROBE_DEADLINE_MS = 30_000;
 
-let stop = (): void => {};
+let stop: (job: StopJob) => void = () => {};
 
 process.on('message', (message: ToLoad) => {
-  if (message.kind === 'stop') return stop();
+  if (message.kind === 'stop') return stop(message);
   const done = message.kind === 'load' ? runLoad(message) : runProbe(message);
   done.catch((error: unknown) => say({ kind: 'failed', message: String(error) }));
 });
@@ -51,8 +52,8 @@ class Load {
   constructor(job: LoadJob, connections: readonly GrpcConnection[]) {
     this.#job = job;
     this.#connections = connections;
-    this.#source = new RequestSource(job.workload, { seed: job.seed, sequential: job.fill });
-    this.#left = job.fill ? job.workload.keys : Infinity;
+    this.#source = new RequestSource(job.workload, { seed: job.seed, sequential: job.total !== null });
+    this.#left = job.total ?? Infinity;
   }
 
   stop(): void {
@@ -64,7 +65,7 @@ class Load {
     const stopped = new Promise<void>((resolve) => (this.#onStop = resolve));
     for (let caller = 0; caller < this.#job.callers; caller++)
       this.#next(this.#connections[caller % this.#connections.length] as GrpcConnection);
-    if (!this.#job.fill) await pause(this.#job.warmUpMs, stopped);
+    await pause(this.#job.warmUpMs, stopped);
     const cpuAtStart = process.cpuUsage();
     const startedMs = performance.now();
     this.#isMeasuring = true;
@@ -126,17 +127,28 @@ async function runProbe(job: ProbeJob): Promise<void> {
   const source = new RequestSource(job.workload, { seed: 1 });
   const acknowledgedAtMs: number[] = [];
   let turn = 0;
+  let left = Infinity;
   const timer = setInterval(() => {
     const connection = connections[turn++ % connections.length] as GrpcConnection;
     const { path, message } = source.next();
     connection.call(path, message, (reply) => {
-      if (reply) acknowledgedAtMs.push(performance.timeOrigin + performance.now());
+      if (!reply) return;
+      acknowledgedAtMs.push(performance.timeOrigin + performance.now());
+      left -= 1;
+      if (left === 0) end({ kind: 'probeResult', result: { acknowledgedAtMs } });
     });
   }, job.everyMs);
-  stop = () => {
+  const end = (message: FromLoad) => {
+    left = Infinity;
     clearInterval(timer);
+    clearTimeout(guard);
     for (const connection of connections) connection.close();
-    say({ kind: 'probeResult', result: { acknowledgedAtMs } });
+    say(message);
+  };
+  let guard: NodeJS.Timeout | undefined;
+  stop = ({ afterPuts }) => {
+    left = afterPuts;
+    guard = setTimeout(() => end({ kind: 'failed', message: 'no writes were acknowledged' }), PROBE_DEADLINE_MS);
   };
   say({ kind: 'begin' });
 }

@@ -1,15 +1,29 @@
 /**
  * `npm run bench -- node`: three Synod nodes and three of Debian's etcd on this machine, measured by the same client in one
- * run, turn about. Parts: puts, reads, mixed.
+ * run, turn about.
+ *
+ *   --only PARTS      of puts, reads, mixed, transfer, failover, absence, soak, start; all by default
+ *   --callers LIST    levels of concurrent callers
+ *   --rounds N, --seconds N     of loads: how often each is measured, and how long each time
+ *   --times N         transfers and kills
+ *   --absence, --soak DURATION  such as 20s or 10m
+ *   --slots N         the length of the log for `start`
+ *   --alone           without etcd
+ *   --json            for machines
  */
 import { cpus, loadavg } from 'node:os';
-import { parseArgs } from 'node:util';
+import { inspect, parseArgs } from 'node:util';
 import { hasEtcd, startEtcdCluster, startSynodCluster } from './clusters.ts';
 import { type Row, rowsOf, type Sample, tableOf } from './figures.ts';
 import { LoadClient } from './load-client.ts';
+import { measureFailover, measureTransfer } from './outages.ts';
+import { measureAbsence, measureStart } from './recovery.ts';
+import { measureMemory } from './soak.ts';
 import { type Bench, measureThroughput, type Scenario } from './throughput.ts';
 
-const parts = ['puts', 'reads', 'mixed'] as const;
+const loadParts = ['puts', 'reads', 'mixed'] as const;
+const parts = [...loadParts, 'transfer', 'failover', 'absence', 'soak', 'start'] as const;
+type LoadPart = (typeof loadParts)[number];
 type Part = (typeof parts)[number];
 
 export async function benchNode(args: readonly string[]): Promise<void> {
@@ -24,8 +38,9 @@ export async function benchNode(args: readonly string[]): Promise<void> {
       loads.push(loadavg()[0] as number);
       process.stderr.write(`${line}\n`);
     };
-    const samples = await measureParts({ clusters, client, progress }, options);
-    report(rowsOf(samples), { json: options.json, loads });
+    const { samples, failures } = await measureParts({ clusters, client, progress }, options);
+    report(rowsOf(samples), { json: options.json, loads, failures });
+    if (failures.length > 0) process.exitCode = 1;
   } finally {
     client.close();
     for (const cluster of clusters) await cluster.close();
@@ -34,9 +49,30 @@ export async function benchNode(args: readonly string[]): Promise<void> {
 
 type Options = ReturnType<typeof parseOptions>;
 
-async function measureParts(bench: Bench, options: Options): Promise<Sample[]> {
+/** A part that fails is named in `failures`; the others go on. */
+async function measureParts(bench: Bench, options: Options): Promise<{ samples: Sample[]; failures: string[] }> {
+  const { only, times, slots } = options;
   const scenarios = scenariosOf(options);
-  return measureThroughput(bench, scenarios, options);
+  const work: Record<Exclude<Part, LoadPart> | 'loads', () => Promise<Sample[]>> = {
+    loads: () => (scenarios.length > 0 ? measureThroughput(bench, scenarios, options) : Promise.resolve([])),
+    transfer: () => measureTransfer(bench, times),
+    failover: () => measureFailover(bench, times),
+    absence: () => measureAbsence(bench, options.absenceMs),
+    soak: () => measureMemory(bench, options.soakMs),
+    start: () => measureStart(bench, { slots, times: 3 }),
+  };
+  const samples: Sample[] = [];
+  const failures: string[] = [];
+  for (const [part, measure] of Object.entries(work)) {
+    if (part !== 'loads' && !only.includes(part as Part)) continue;
+    try {
+      samples.push(...(await measure()));
+    } catch (error) {
+      failures.push(`${part}: ${(error as Error).message}`);
+      process.stderr.write(`${part} failed: ${inspect(error)}\n`);
+    }
+  }
+  return { samples, failures };
 }
 
 function scenariosOf({ only, callers }: Options): Scenario[] {
@@ -44,7 +80,7 @@ function scenariosOf({ only, callers }: Options): Scenario[] {
   const of = (kind: Scenario['kind'], levels: readonly number[], target: Scenario['target'] = 'leader') =>
     levels.map((count) => ({ kind, callers: count, target }));
   const spread = callers.filter((count) => count === 64 || count === 256);
-  const byPart: Record<Part, Scenario[]> = {
+  const byPart: Record<LoadPart, Scenario[]> = {
     puts: [...of('put', callers), ...of('put', spread, 'all')],
     reads: [
       ...of('linearizableRead', some),
@@ -54,7 +90,7 @@ function scenariosOf({ only, callers }: Options): Scenario[] {
     ],
     mixed: [...of('mixed', some), ...of('mixed', spread, 'all')],
   };
-  return only.flatMap((part) => byPart[part]);
+  return loadParts.filter((part) => only.includes(part)).flatMap((part) => byPart[part]);
 }
 
 function parseOptions(args: readonly string[]) {
@@ -63,8 +99,12 @@ function parseOptions(args: readonly string[]) {
     options: {
       only: { type: 'string', default: parts.join(',') },
       callers: { type: 'string', default: '1,16,64,256,1000' },
-      rounds: { type: 'string', default: '3' },
+      rounds: { type: 'string', default: '5' },
       seconds: { type: 'string', default: '3' },
+      times: { type: 'string', default: '5' },
+      absence: { type: 'string', default: '1m' },
+      soak: { type: 'string', default: '2m' },
+      slots: { type: 'string', default: '1000000' },
       alone: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
     },
@@ -73,17 +113,34 @@ function parseOptions(args: readonly string[]) {
     if (!parts.includes(part as Part)) throw new Error(`--only ${part}: the parts are ${parts.join(', ')}`);
     return part as Part;
   });
-  const callers = values.callers.split(',').map(Number);
-  const { alone, json } = values;
   return {
-    ...{ only, callers, alone, json, valueBytes: 256, keys: 10_000 },
-    rounds: Number(values.rounds),
-    seconds: Number(values.seconds),
+    ...{ only, alone: values.alone, json: values.json, valueBytes: 256, keys: 10_000 },
+    callers: values.callers.split(',').map((text) => parseCount('callers', text)),
+    rounds: parseCount('rounds', values.rounds),
+    seconds: parseCount('seconds', values.seconds),
+    times: parseCount('times', values.times),
+    slots: parseCount('slots', values.slots),
+    absenceMs: parseDuration('absence', values.absence),
+    soakMs: parseDuration('soak', values.soak),
   };
 }
 
-function report(rows: readonly Row[], { json, loads }: { json: boolean; loads: readonly number[] }): void {
+function parseCount(option: string, text: string): number {
+  if (!/^[1-9]\d*$/.test(text)) throw new Error(`--${option} ${text}: a whole number above zero is expected`);
+  return Number(text);
+}
+
+function parseDuration(option: string, text: string): number {
+  const [, number, unit] = /^(\d+)([sm])$/.exec(text) ?? [];
+  if (number === undefined) throw new Error(`--${option} ${text}: a duration such as 20s or 10m is expected`);
+  return Number(number) * (unit === 'm' ? 60_000 : 1000);
+}
+
+function report(
+  rows: readonly Row[],
+  { json, loads, failures }: { json: boolean; loads: readonly number[]; failures: readonly string[] },
+): void {
   const machine = { cpus: cpus().length, model: cpus()[0]?.model ?? 'unknown', load1: loads };
-  if (json) process.stdout.write(`${JSON.stringify({ machine, rows })}\n`);
+  if (json) process.stdout.write(`${JSON.stringify({ machine, rows, failures })}\n`);
   else process.stdout.write(`${tableOf(rows)}load average: ${Math.min(...loads)} to ${Math.max(...loads)}\n`);
 }

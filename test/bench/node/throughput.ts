@@ -46,14 +46,14 @@ const FIRST_WARM_UP_MS = 5000;
 export async function fill({ client }: Bench, cluster: BenchCluster, workload: Workload): Promise<void> {
   const leader = await leaderOf(cluster);
   const job = { ports: [leader.clientPort], callers: 256, workload, seed: 1, warmUpMs: 0, measureMs: 600_000 };
-  const { putsAcknowledged } = await client.load({ ...job, fill: true });
+  const { putsAcknowledged } = await client.load({ ...job, total: workload.keys });
   if (putsAcknowledged !== workload.keys)
     throw new Error(`only ${putsAcknowledged} of ${workload.keys} keys were written`);
 }
 
 async function warmUp({ client }: Bench, cluster: BenchCluster, workload: Workload): Promise<void> {
   const ports = cluster.nodes.map((node) => node.clientPort);
-  await client.load({ ports, callers: 64, workload, seed: 1, fill: false, warmUpMs: 0, measureMs: FIRST_WARM_UP_MS });
+  await client.load({ ports, callers: 64, workload, seed: 1, total: null, warmUpMs: 0, measureMs: FIRST_WARM_UP_MS });
 }
 
 /** Every round goes through all scenarios, and through the clusters turn about: only one is under load at a time. */
@@ -94,7 +94,7 @@ async function measureOnce(
     ports: nodes.map((node) => node.clientPort),
     callers,
     workload: { kind, valueBytes, keys },
-    fill: false,
+    total: null,
   };
   const result = await bench.client.load(
     { ...job, seed: options.round + 1, warmUpMs: WARM_UP_MS, measureMs: options.seconds * 1000 },
