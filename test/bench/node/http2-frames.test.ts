@@ -66,7 +66,7 @@ describe('settings and windows', () => {
   });
 
   it('writes a window update as RFC 9113 lays it out', () => {
-    expect(encodeWindowUpdate(3, 0x10000).toString('hex')).toBe('000004080000000003' + '00010000');
+    expect(encodeWindowUpdate(3, 0x10000).toString('hex')).toBe('00000408000000000300010000');
   });
 });
 

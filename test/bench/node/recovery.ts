@@ -17,8 +17,13 @@ export async function measureAbsence(bench: Bench, absenceMs: number): Promise<S
   for (const cluster of bench.clusters) {
     const { leader, follower } = await rolesOf(cluster);
     const loading = bench.client.load({
-      ...{ ports: [leader.clientPort], callers: ABSENCE_CALLERS, workload: absenceWorkload, seed: 1, total: null },
-      ...{ warmUpMs: 0, measureMs: absenceMs + START_DEADLINE_MS },
+      ports: [leader.clientPort],
+      callers: ABSENCE_CALLERS,
+      workload: absenceWorkload,
+      seed: 1,
+      total: null,
+      warmUpMs: 0,
+      measureMs: absenceMs + START_DEADLINE_MS,
     });
     await pause(1000);
     const had = Number((await statusOf(follower)).raftAppliedIndex);

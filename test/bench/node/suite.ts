@@ -114,7 +114,11 @@ function parseOptions(args: readonly string[]) {
     return part as Part;
   });
   return {
-    ...{ only, alone: values.alone, json: values.json, valueBytes: 256, keys: 10_000 },
+    only,
+    alone: values.alone,
+    json: values.json,
+    valueBytes: 256,
+    keys: 10_000,
     callers: values.callers.split(',').map((text) => parseCount('callers', text)),
     rounds: parseCount('rounds', values.rounds),
     seconds: parseCount('seconds', values.seconds),
