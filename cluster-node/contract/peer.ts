@@ -46,11 +46,14 @@ export interface Prepare {
   /** The configuration that the candidate knows of at `fromSlot`; an acceptor that knows a later one refuses. */
   readonly configId: number;
   readonly fromSlot: Slot;
+  /** The leader of this ballot handed over to the candidate and uses its lease no more; 0: none did. */
+  readonly leaseReleased: Ballot;
 }
 
-/** Something was accepted in this slot, but the disk lost the value; `ballot` null: even under which ballot is lost. */
+/** Something was accepted in this slot, but the disk lost the value. */
 export interface FaultySlot {
   readonly slot: Slot;
+  /** It was accepted under this ballot at most; null: nothing is known. */
   readonly ballot: Ballot | null;
 }
 
@@ -68,7 +71,7 @@ export interface Promise {
   readonly page: number;
   readonly last: boolean;
   readonly entries: readonly Entry[];
-  /** On the last page: every undecided slot from the prepare's `fromSlot` on that is neither present nor empty. */
+  /** On the last page: every undecided slot that is neither present nor empty, also below this prepare's `fromSlot`. */
   readonly faulty: readonly FaultySlot[];
   readonly decidedUpTo: Slot;
 }
@@ -139,6 +142,8 @@ export interface HeartbeatReply {
   readonly sequence: number;
   readonly promised: Ballot;
   readonly decidedUpTo: Slot;
+  /** It answers a heartbeat of the leader of the ballot `promised`. */
+  readonly confirms: boolean;
   /** The sender will promise no ballot above `promised` for the lease's duration from the moment it sent this. */
   readonly leaseGranted: boolean;
 }

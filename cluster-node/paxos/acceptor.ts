@@ -3,8 +3,8 @@
  * has accepted without a hole under the leader's ballot, because one number is a cheaper answer than one per slot.
  */
 import type { Ballot, MemberSlot, Slot } from '../contract/ballot.ts';
-import { digestOf } from '../contract/digest.ts';
 import type { Accept, Entry, Prepare } from '../contract/peer.ts';
+import type { LeaseVow } from './lease.ts';
 import type { Membership } from './membership.ts';
 import type { Outbox } from './outbox.ts';
 import type { ReplicaLog } from './replica-log.ts';
@@ -18,6 +18,7 @@ interface Parts {
   readonly log: ReplicaLog;
   readonly rules: PaxosRules;
   readonly membership: Membership;
+  readonly vow: LeaseVow;
   readonly maxBatchBytes: number;
 }
 
@@ -47,9 +48,11 @@ export class Acceptor {
     this.#parts.out.persist({ kind: 'promised', ballot });
   }
 
-  /** Phase 1b. */
+  /** Phase 1b. While a lease is vowed a higher ballot gets no answer yet; its candidate asks again every heartbeat. */
   onPrepare(from: MemberSlot, message: Prepare): void {
-    if (!this.#parts.rules.mayPromise(this.promised, message.ballot)) return this.#refuse(from, message.ballot);
+    const { rules, vow } = this.#parts;
+    if (!rules.mayPromise(this.promised, message.ballot)) return this.#refuse(from, message.ballot);
+    if (message.ballot > this.promised && vow.forbids(message.leaseReleased)) return;
     if (message.ballot > this.promised) this.raise(message.ballot);
     this.#sendPromise(from, message);
   }
@@ -71,11 +74,12 @@ export class Acceptor {
 
   /** Accepts entries proposed under `ballot`; true if any was new. The caller has checked the promise. */
   accept(ballot: Ballot, entries: readonly Entry[]): boolean {
-    const { log, out } = this.#parts;
+    const { log, out, rules } = this.#parts;
     let isNews = false;
-    if (ballot !== this.countedBallot) this.#countFrom(ballot);
+    if (rules.countsAnew(this.countedBallot, ballot)) this.#countFrom(ballot);
     for (const entry of entries) {
-      if (entry.slot <= log.decidedUpTo || log.get(entry.slot)?.ballot === ballot) continue;
+      const isKnown = log.get(entry.slot)?.ballot === ballot && !log.isLost(entry.slot);
+      if (entry.slot <= log.decidedUpTo || isKnown) continue;
       out.persist({ kind: 'accepted', entry });
       log.put(entry);
       isNews = true;
@@ -86,15 +90,14 @@ export class Acceptor {
 
   /** Keeps a value that is known to be chosen, under the ballot of the peer that told it. */
   keepChosen(entry: Entry): void {
-    const { log, out } = this.#parts;
+    const { log, out, rules } = this.#parts;
     const known = log.get(entry.slot);
-    if (known !== undefined && known.ballot >= entry.ballot) {
-      if (known.digest !== entry.digest)
-        throw new Error(
-          `slot ${entry.slot}: value of ballot ${known.ballot} differs from the one chosen at ${entry.ballot}`,
-        );
-      return;
-    }
+    // An entry told as decided was chosen under its own ballot or a lower one, which binds every higher one.
+    if (known !== undefined && known.ballot >= entry.ballot && known.digest !== entry.digest)
+      throw new Error(
+        `slot ${entry.slot}: value of ballot ${known.ballot} differs from the one chosen at ${entry.ballot}`,
+      );
+    if (!rules.mustKeepLearned(known, entry)) return;
     if (entry.ballot > this.promised) this.raise(entry.ballot);
     out.persist({ kind: 'accepted', entry });
     log.put(entry);
@@ -102,9 +105,9 @@ export class Acceptor {
 
   /** Counts on over slots that are now accepted or decided. */
   settle(): void {
-    const { log, out } = this.#parts;
+    const { log, out, rules } = this.#parts;
     let upTo = Math.max(this.receivedUpTo, log.decidedUpTo);
-    while (log.get(upTo + 1)?.ballot === this.countedBallot) upTo += 1;
+    while (rules.countsAsAccepted(log.get(upTo + 1), log.isLost(upTo + 1), this.countedBallot)) upTo += 1;
     if (upTo === this.receivedUpTo) return;
     this.receivedUpTo = upTo;
     if (out.durableUpTo >= out.lastRecord) this.durableUpTo = upTo;
@@ -126,7 +129,8 @@ export class Acceptor {
    * very ballot: decided slots count as accepted, and under a higher ballot they may hold other values than this leader's.
    */
   acknowledge(leader: MemberSlot, ballot: Ballot): void {
-    if (ballot === this.promised && ballot === this.countedBallot) this.#acknowledgeNews(leader);
+    const ballots = { leader: ballot, promised: this.promised, counted: this.countedBallot };
+    if (this.#parts.rules.mayAcknowledge(ballots)) this.#acknowledgeNews(leader);
   }
 
   #acknowledgeNews(leader: MemberSlot): void {
@@ -164,7 +168,9 @@ export class Acceptor {
       const lastSlot = entries.at(-1)?.slot ?? log.acceptedUpTo;
       last = lastSlot >= log.acceptedUpTo;
       const { decidedUpTo } = log;
-      const part = { fromSlot: coversFrom, page, last, entries, faulty: [], decidedUpTo };
+      // All of them, even when the prepare asks for the rest of a report: those of the missing last page have not come.
+      const faulty = last ? log.faulty() : [];
+      const part = { fromSlot: coversFrom, page, last, entries, faulty, decidedUpTo };
       out.sendDurable(to, { kind: 'promise', ballot, ...part });
       coversFrom = readFrom = lastSlot + 1;
     }
@@ -176,7 +182,7 @@ export class Acceptor {
   }
 
   #isIntact(from: MemberSlot, entry: Entry): boolean {
-    if (digestOf(entry.value) === entry.digest) return true;
+    if (this.#parts.rules.isIntact(entry)) return true;
     this.#parts.out.event({ kind: 'digestMismatch', from, slot: entry.slot });
     return false;
   }

@@ -5,8 +5,7 @@
  * responses" (Paxos Made Simple, section 2.2), here for the whole suffix of the log at once.
  */
 import type { Ballot, MemberSlot, Slot } from '../contract/ballot.ts';
-import { digestOf } from '../contract/digest.ts';
-import type { Entry, Promise } from '../contract/peer.ts';
+import type { Entry, FaultySlot, Promise } from '../contract/peer.ts';
 import type { Membership } from './membership.ts';
 import type { Outbox } from './outbox.ts';
 import type { ReplicaLog } from './replica-log.ts';
@@ -24,6 +23,8 @@ interface Report {
   coveredUpTo: Slot;
   isComplete: boolean;
   decidedUpTo: Slot;
+  /** What its disk lost, known once it is complete. */
+  faulty: readonly FaultySlot[];
 }
 
 export class Candidacy {
@@ -31,15 +32,17 @@ export class Candidacy {
   readonly fromSlot: Slot;
   /** When it last got anywhere. */
   progressAtMs: number;
+  #leaseReleased: Ballot;
   #ownRecord: number;
   #reports = new Map<MemberSlot, Report>();
   #reported = new Map<Slot, Entry>();
   #parts: Parts;
 
-  /** The promise to oneself has just been given to the disk. */
-  constructor(parts: Parts, ballot: Ballot) {
+  /** The promise to oneself has just been given to the disk. `leaseReleased`: see the prepare's. */
+  constructor(parts: Parts, ballot: Ballot, leaseReleased: Ballot) {
     this.#parts = parts;
     this.ballot = ballot;
+    this.#leaseReleased = leaseReleased;
     this.fromSlot = parts.log.decidedUpTo + 1;
     this.progressAtMs = parts.out.nowMs;
     this.#ownRecord = parts.out.lastRecord;
@@ -54,26 +57,40 @@ export class Candidacy {
       if (member === self || report?.isComplete) continue;
       const fromSlot = report === undefined ? this.fromSlot : report.coveredUpTo + 1;
       // The ballot must not be forgotten and used again, so it is on disk before anyone hears of it.
-      out.sendDurable(member, { kind: 'prepare', ballot: this.ballot, configId, fromSlot });
+      const leaseReleased = this.#leaseReleased;
+      out.sendDurable(member, { kind: 'prepare', ballot: this.ballot, configId, fromSlot, leaseReleased });
     }
   }
 
   onPromise(from: MemberSlot, message: Promise): void {
-    const report = this.#reports.get(from) ?? { coveredUpTo: this.fromSlot - 1, isComplete: false, decidedUpTo: 0 };
-    if (report.isComplete || message.fromSlot > report.coveredUpTo + 1 || !this.#merge(from, message.entries)) return;
+    const report = this.#reports.get(from) ?? unreported(this.fromSlot);
+    if (report.isComplete || !this.#parts.rules.isNextPage(report.coveredUpTo, message.fromSlot)) return;
+    if (!this.#merge(from, message.entries)) return;
     report.coveredUpTo = Math.max(report.coveredUpTo, message.entries.at(-1)?.slot ?? 0);
     report.decidedUpTo = Math.max(report.decidedUpTo, message.decidedUpTo);
     report.isComplete = message.last;
+    report.faulty = message.faulty;
     this.#reports.set(from, report);
     this.progressAtMs = this.#parts.out.nowMs;
   }
 
   hasQuorum(): boolean {
-    const { out, membership } = this.#parts;
-    const { self, quorums } = membership;
-    return quorums.phase1((member) =>
-      member === self ? out.durableUpTo >= this.#ownRecord : this.#reports.get(member)?.isComplete === true,
-    );
+    return this.#parts.membership.quorums.phase1((member) => this.#hasReported(member));
+  }
+
+  /**
+   * A slot in which a value may have been chosen that no report shows, or null when there is none. Reports of damaged disks
+   * count, slot by slot: for every slot a phase 1 quorum is needed of members that either show all they accepted there or
+   * lost nothing that the others do not show. Any phase 2 quorum has a member in each of these, so a chosen value is seen.
+   * While there is no such quorum the other members may be enough to have chosen something, so all that is left is to wait
+   * for more reports. (That is exact where the two quorum sizes add up to one more than the voters, as majorities do for an
+   * odd number; otherwise it may wait though it need not.)
+   */
+  hiddenSlot(): Slot | null {
+    const { quorums } = this.#parts.membership;
+    for (const [slot, hiding] of this.#hiding())
+      if (!quorums.phase1((member) => this.#hasReported(member) && !hiding.has(member))) return slot;
+    return null;
   }
 
   /**
@@ -81,10 +98,11 @@ export class Candidacy {
    * propose into slots that are decided already.
    */
   aheadOfUs(): MemberSlot | null {
-    let needed = this.#parts.log.decidedUpTo;
+    const { log, rules } = this.#parts;
+    let needed = log.decidedUpTo;
     let ahead: MemberSlot | null = null;
     for (const [member, report] of this.#reports) {
-      if (!report.isComplete || report.decidedUpTo <= needed) continue;
+      if (!report.isComplete || !rules.mustLearnFirst(report.decidedUpTo, needed)) continue;
       needed = report.decidedUpTo;
       ahead = member;
     }
@@ -105,7 +123,7 @@ export class Candidacy {
   }
 
   #merge(from: MemberSlot, entries: readonly Entry[]): boolean {
-    const broken = entries.find((entry) => digestOf(entry.value) !== entry.digest);
+    const broken = entries.find((entry) => !this.#parts.rules.isIntact(entry));
     if (broken !== undefined) {
       this.#parts.out.event({ kind: 'digestMismatch', from, slot: broken.slot });
       return false;
@@ -119,10 +137,41 @@ export class Candidacy {
 
   /** What the others' reports and this node's own acceptance leave no choice about. */
   #bound(slot: Slot): Entry | undefined {
-    const own = this.#parts.log.get(slot);
+    const { log, rules } = this.#parts;
+    const own = rules.ownReport(log.get(slot));
     const reported = this.#reported.get(slot);
-    return own === undefined ? reported : this.#parts.rules.binding(reported, own);
+    return own === undefined ? reported : rules.binding(reported, own);
   }
+
+  #hasReported(member: MemberSlot): boolean {
+    const { out, membership } = this.#parts;
+    if (member === membership.self) return out.durableUpTo >= this.#ownRecord;
+    return this.#reports.get(member)?.isComplete === true;
+  }
+
+  /** By undecided slot, the members that may have accepted something there that is not shown. */
+  #hiding(): Map<Slot, Set<MemberSlot>> {
+    const { log, membership } = this.#parts;
+    const hiding = new Map<Slot, Set<MemberSlot>>();
+    this.#addHiding(hiding, membership.self, log.faulty());
+    for (const [member, report] of this.#reports) this.#addHiding(hiding, member, report.faulty);
+    return hiding;
+  }
+
+  #addHiding(hiding: Map<Slot, Set<MemberSlot>>, member: MemberSlot, faulty: readonly FaultySlot[]): void {
+    const { log, rules } = this.#parts;
+    for (const { slot, ballot } of faulty) {
+      const intact = Math.max(log.get(slot)?.ballot ?? 0, this.#reported.get(slot)?.ballot ?? 0);
+      if (slot <= log.decidedUpTo || !rules.mayHide(ballot, intact)) continue;
+      const members = hiding.get(slot);
+      if (members === undefined) hiding.set(slot, new Set([member]));
+      else members.add(member);
+    }
+  }
+}
+
+function unreported(fromSlot: Slot): Report {
+  return { coveredUpTo: fromSlot - 1, isComplete: false, decidedUpTo: 0, faulty: [] };
 }
 
 const NO_OP = { value: new Uint8Array(0), digest: 0 };

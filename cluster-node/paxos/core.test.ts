@@ -26,7 +26,14 @@ const ENTRY = { slot: 1, ballot: 1026, value: Buffer.from('x'), digest: digestOf
 describe('an acceptor, by the sentences of Paxos Made Simple', () => {
   it('"responds to the request with a promise not to accept any more proposals numbered less than n"', () => {
     const core = new PaxosCore(OPTIONS, null);
-    core.step({ kind: 'message', from: 3, message: { kind: 'prepare', ballot: 2051, configId: 1, fromSlot: 1 } }, 0);
+    core.step(
+      {
+        kind: 'message',
+        from: 3,
+        message: { kind: 'prepare', ballot: 2051, configId: 1, fromSlot: 1, leaseReleased: 0 },
+      },
+      0,
+    );
     const effects = core.step(
       { kind: 'message', from: 2, message: { kind: 'accept', ballot: 1026, entries: [ENTRY], decidedUpTo: 0 } },
       1,
@@ -47,7 +54,11 @@ describe('an acceptor, by the sentences of Paxos Made Simple', () => {
       0,
     );
     const effects = core.step(
-      { kind: 'message', from: 3, message: { kind: 'prepare', ballot: 2051, configId: 1, fromSlot: 1 } },
+      {
+        kind: 'message',
+        from: 3,
+        message: { kind: 'prepare', ballot: 2051, configId: 1, fromSlot: 1, leaseReleased: 0 },
+      },
       1,
     );
     const promise = sends(effects).find(({ message }) => message.kind === 'promise');
@@ -58,12 +69,20 @@ describe('an acceptor, by the sentences of Paxos Made Simple', () => {
   it('"must remember the highest-numbered proposal that it has ever accepted and [...] the highest-numbered prepare request", even if it fails and restarts', () => {
     const core = new PaxosCore(OPTIONS, { promised: 2051, decidedUpTo: 0, accepted: [ENTRY], faulty: [] });
     const lower = core.step(
-      { kind: 'message', from: 2, message: { kind: 'prepare', ballot: 1026, configId: 1, fromSlot: 1 } },
+      {
+        kind: 'message',
+        from: 2,
+        message: { kind: 'prepare', ballot: 1026, configId: 1, fromSlot: 1, leaseReleased: 0 },
+      },
       0,
     );
     expect(sends(lower).map(({ message }) => message.kind)).toContain('nack');
     const higher = core.step(
-      { kind: 'message', from: 2, message: { kind: 'prepare', ballot: 3074, configId: 1, fromSlot: 1 } },
+      {
+        kind: 'message',
+        from: 2,
+        message: { kind: 'prepare', ballot: 3074, configId: 1, fromSlot: 1, leaseReleased: 0 },
+      },
       1,
     );
     expect(sends(higher).map(({ message }) => message)).toContainEqual(
@@ -76,7 +95,14 @@ describe('an acceptor, by the sentences of Paxos Made Simple', () => {
     const accept: PeerMessage = { kind: 'accept', ballot: 1026, entries: [ENTRY], decidedUpTo: 0 };
     const followed = core.step({ kind: 'message', from: 2, message: accept }, 0);
     expect(sends(followed).map(({ message }) => message.kind)).toContain('accepted');
-    core.step({ kind: 'message', from: 3, message: { kind: 'prepare', ballot: 2051, configId: 1, fromSlot: 1 } }, 1);
+    core.step(
+      {
+        kind: 'message',
+        from: 3,
+        message: { kind: 'prepare', ballot: 2051, configId: 1, fromSlot: 1, leaseReleased: 0 },
+      },
+      1,
+    );
     // Under the higher ballot other values were chosen, which the leader of 1026 must not take for its own.
     const entries = [1, 2].map((slot) => ({ ...ENTRY, slot, ballot: 2051 }));
     const caughtUp: PeerMessage = { kind: 'catchUpEntries', fromSlot: 1, entries, decidedUpTo: 2, snapshotSlot: 0 };
@@ -128,7 +154,14 @@ describe('a proposer, by the sentences of Paxos Made Simple', () => {
     };
     for (const from of [2, 3]) {
       core.step({ kind: 'message', from, message: { kind: 'heartbeat', sequence: 1, promised: 0, ...view } }, nowMs);
-      const reply = { kind: 'heartbeatReply', sequence: 1, promised: 0, decidedUpTo: 0, leaseGranted: false } as const;
+      const reply = {
+        kind: 'heartbeatReply',
+        sequence: 1,
+        promised: 0,
+        decidedUpTo: 0,
+        confirms: true,
+        leaseGranted: false,
+      } as const;
       core.step({ kind: 'message', from, message: reply }, nowMs);
     }
   }
@@ -194,6 +227,7 @@ describe('a proposer, by the sentences of Paxos Made Simple', () => {
       sequence,
       promised,
       decidedUpTo: 0,
+      confirms: true,
       leaseGranted: false,
     });
     const ready = expect.objectContaining({ kind: 'readReady' });

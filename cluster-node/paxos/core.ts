@@ -8,12 +8,14 @@
  * leader, more acceptances decide slots, a change of leader sends waiting requests again).
  */
 import type { MemberSlot } from '../contract/ballot.ts';
-import type { Accept, Heartbeat, HeartbeatReply, NodeHealth, PeerMessage, RequestId } from '../contract/peer.ts';
+import type { Accept, Heartbeat, HeartbeatReply, PeerMessage, RequestId } from '../contract/peer.ts';
 import { Acceptor } from './acceptor.ts';
 import { Election } from './election.ts';
 import type { CoreOptions, CoreStatus, Effect, Input, RecoveredState } from './interface.ts';
+import { Health } from './health.ts';
 import { Jitter } from './jitter.ts';
 import { Learner } from './learner.ts';
+import { LeaderLease, LeaseVow } from './lease.ts';
 import { Membership } from './membership.ts';
 import { Outbox } from './outbox.ts';
 import { type Peer, Peers } from './peers.ts';
@@ -29,9 +31,11 @@ const CATCH_UP_RETRY_HEARTBEATS = 4;
 export class PaxosCore {
   readonly #options: CoreOptions;
   readonly #membership: Membership;
-  #health: NodeHealth = { syncMs: 0, loopLagMs: 0, isDiskFull: false };
-  readonly #out = new Outbox();
+  readonly #out: Outbox;
   readonly #log: ReplicaLog;
+  readonly #vow: LeaseVow;
+  readonly #lease: LeaderLease;
+  readonly #health: Health;
   readonly #peers: Peers;
   readonly #acceptor: Acceptor;
   readonly #learner: Learner;
@@ -46,23 +50,31 @@ export class PaxosCore {
    * Throws RangeError when the configuration's quorums need not intersect.
    */
   constructor(options: CoreOptions, recovered: RecoveredState | null, rules: PaxosRules = PAXOS_RULES) {
-    const out = this.#out;
+    const out = new Outbox(rules);
+    this.#out = out;
     const { self, maxBatchBytes } = options;
     const promised = recovered?.promised ?? 0;
     this.#options = options;
     const membership = new Membership(self, options.configuration, rules);
     this.#membership = membership;
     const { quorums } = membership;
-    const log = new ReplicaLog(recovered?.decidedUpTo ?? 0, recovered?.accepted ?? [], options.memorySlots);
+    const log = new ReplicaLog(recovered, options.memorySlots);
     this.#log = log;
-    const peers = new Peers(self, quorums, options.electionTimeoutMs);
+    const peers = new Peers({ self, quorums, rules, timeoutMs: options.electionTimeoutMs });
     this.#peers = peers;
-    this.#acceptor = new Acceptor({ out, log, rules, membership, maxBatchBytes }, promised);
+    const lease = options.leaseReads ?? null;
+    const vow = new LeaseVow({ out, rules, lease }, recovered?.promised ?? null);
+    this.#vow = vow;
+    const { heartbeatMs } = options;
+    this.#lease = new LeaderLease({ out, rules, lease, membership, peers, heartbeatMs });
+    this.#acceptor = new Acceptor({ out, log, rules, membership, vow, maxBatchBytes }, promised);
+    this.#health = new Health({ out, peers, membership, options });
     const jitter = new Jitter(options.seed ^ Math.imul(self, 0x9e3779b1));
     this.#election = new Election({ out, peers, options, jitter }, promised);
     this.#learner = new Learner({
       out,
       log,
+      rules,
       acceptor: this.#acceptor,
       peers,
       maxBatchBytes,
@@ -75,6 +87,7 @@ export class PaxosCore {
     const register = (request: RequestId, replyTo: MemberSlot) => this.#proposer.registerRead(request, replyTo);
     this.#reads = new ClientReads({ out, options, route: { register, next } });
     this.#confirmation = new ReadConfirmation({
+      rules,
       peers,
       quorums,
       self,
@@ -91,6 +104,9 @@ export class PaxosCore {
       peers,
       election: this.#election,
       confirmation: this.#confirmation,
+      vow,
+      lease: this.#lease,
+      health: this.#health,
       onNewLeader: () => this.#onNewLeader(),
       onLeadershipLost: () => this.#requests.onLeadershipLost(),
     });
@@ -148,7 +164,7 @@ export class PaxosCore {
       case 'logRead':
         return this.#learner.onLogRead(input.to, input.fromSlot, input.entries);
       case 'health':
-        this.#health = input.health;
+        this.#health.own = input.health;
         return;
       case 'reconfigure':
       case 'snapshotInstalled':
@@ -201,6 +217,7 @@ export class PaxosCore {
   #onTick(): void {
     const { heartbeatMs } = this.#options;
     const { nowMs } = this.#out;
+    this.#lease.onTick();
     this.#proposer.onTick();
     if (nowMs - this.#roundAtMs < heartbeatMs) return;
     this.#roundAtMs = nowMs;
@@ -236,12 +253,15 @@ export class PaxosCore {
     this.#peers.onHeartbeat(peer, message, this.#out.nowMs);
     this.#proposer.onForeignPromise(message.promised);
     const { sequence, leaderBallot } = message;
-    if (message.believedLeader === peer.member) {
+    const leads = message.believedLeader === peer.member;
+    if (leads) {
       if (leaderBallot >= promised) this.#follow(peer.member, leaderBallot);
       this.#learner.onNotice(leaderBallot, message.decidedUpTo);
     } else if (this.#election.leader === peer.member && this.#election.forget()) this.#election.hasNewView = true;
     const { decidedUpTo } = this.#log;
-    this.#out.send(peer.member, { kind: 'heartbeatReply', sequence, promised, decidedUpTo, leaseGranted: false });
+    const confirms = leads && leaderBallot === promised;
+    const leaseGranted = leads && this.#vow.grant(leaderBallot, promised);
+    this.#out.send(peer.member, { kind: 'heartbeatReply', sequence, promised, decidedUpTo, confirms, leaseGranted });
   }
 
   #onHeartbeatReply(peer: Peer, message: HeartbeatReply): void {
@@ -284,7 +304,7 @@ export class PaxosCore {
       configId: this.#membership.configId,
       decidedUpTo: this.#log.decidedUpTo,
       appliedUpTo: this.#log.appliedUpTo,
-      health: this.#health,
+      health: this.#health.own,
     };
     for (const peer of this.#peers.all) this.#out.send(peer.member, heartbeat);
     this.#confirmReads();

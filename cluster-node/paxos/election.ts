@@ -16,6 +16,8 @@ import type { Peer, Peers } from './peers.ts';
 const MAX_BACK_OFF_DOUBLINGS = 4;
 /** A node that knows of decided slots it lacks lets a more complete one go first. */
 const BEHIND_PENALTY_HEARTBEATS = 2;
+/** One whose disk or event loop is ill waits longer still, so that it leads only when nobody else can. */
+const IMPAIRED_PENALTY_HEARTBEATS = 6;
 
 interface Parts {
   readonly out: Outbox;
@@ -102,11 +104,11 @@ export class Election {
   }
 
   /** Asked on every tick while not content and not a candidate: is it time to start phase 1? */
-  isDue(isBehind: boolean): boolean {
+  isDue({ isBehind, isImpaired }: { isBehind: boolean; isImpaired: boolean }): boolean {
     const { out, options, peers, jitter } = this.#parts;
     if (this.#dueAtMs === null) {
-      const penaltyMs = isBehind ? BEHIND_PENALTY_HEARTBEATS * options.heartbeatMs : 0;
-      this.#dueAtMs = out.nowMs + penaltyMs + this.#delayMs();
+      const penalty = (isBehind ? BEHIND_PENALTY_HEARTBEATS : 0) + (isImpaired ? IMPAIRED_PENALTY_HEARTBEATS : 0);
+      this.#dueAtMs = out.nowMs + penalty * options.heartbeatMs + this.#delayMs();
     }
     if (out.nowMs < this.#dueAtMs) return false;
     if (peers.isQuorumConnected(out.nowMs) && peers.contentPeer(out.nowMs) === undefined) return true;

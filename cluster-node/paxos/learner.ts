@@ -6,16 +6,17 @@
  * floods its peers nor is flooded.
  */
 import type { Ballot, MemberSlot, Slot } from '../contract/ballot.ts';
-import { digestOf } from '../contract/digest.ts';
 import type { CatchUpEntries, Entry } from '../contract/peer.ts';
 import type { Acceptor } from './acceptor.ts';
 import type { Outbox } from './outbox.ts';
 import type { Peers } from './peers.ts';
 import type { ReplicaLog } from './replica-log.ts';
+import type { PaxosRules } from './rules.ts';
 
 interface Parts {
   readonly out: Outbox;
   readonly log: ReplicaLog;
+  readonly rules: PaxosRules;
   readonly acceptor: Acceptor;
   readonly peers: Peers;
   readonly maxBatchBytes: number;
@@ -48,10 +49,10 @@ export class Learner {
 
   /** Decides what the last notice proves about the values here. */
   advance(): void {
-    const { log } = this.#parts;
+    const { log, rules } = this.#parts;
     while (log.decidedUpTo < this.#noticeUpTo) {
       const next = log.get(log.decidedUpTo + 1);
-      if (next === undefined || next.ballot !== this.#noticeBallot) return;
+      if (next === undefined || !rules.noticeProves(this.#noticeBallot, next)) return;
       this.#decide(next);
     }
   }
@@ -69,11 +70,11 @@ export class Learner {
 
   /** Learns consecutive decided entries; skips known ones, stops at a hole or at a value that does not check. */
   learn(from: MemberSlot, entries: readonly Entry[]): void {
-    const { log, out, acceptor } = this.#parts;
+    const { log, out, acceptor, rules } = this.#parts;
     for (const entry of entries) {
       if (entry.slot <= log.decidedUpTo) continue;
       if (entry.slot !== log.decidedUpTo + 1) break;
-      if (digestOf(entry.value) !== entry.digest) {
+      if (!rules.isIntact(entry)) {
         out.event({ kind: 'digestMismatch', from, slot: entry.slot });
         break;
       }
@@ -141,8 +142,7 @@ export class Learner {
   }
 
   #decide(entry: Entry): void {
-    this.#parts.log.decidedUpTo = entry.slot;
-    if (entry.slot > this.#parts.log.acceptedUpTo) this.#parts.log.acceptedUpTo = entry.slot;
+    this.#parts.log.decide(entry.slot);
     this.#parts.out.emit({ kind: 'deliver', entry });
     this.#parts.onDecided(entry);
   }

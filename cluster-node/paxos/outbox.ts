@@ -5,6 +5,7 @@
 import type { MemberSlot } from '../contract/ballot.ts';
 import type { PeerMessage } from '../contract/peer.ts';
 import type { CoreEvent, DurableRecord, Effect } from './interface.ts';
+import type { PaxosRules } from './rules.ts';
 
 export class Outbox {
   /** Monotonic milliseconds of the step in progress. */
@@ -14,6 +15,11 @@ export class Outbox {
   /** The sequence of the newest record given to the disk; 0 before the first. */
   lastRecord = 0;
   #effects: Effect[] = [];
+  #rules: PaxosRules;
+
+  constructor(rules: PaxosRules) {
+    this.#rules = rules;
+  }
 
   begin(nowMs: number): void {
     // Time that runs backwards would make timeouts fire early or never; the runtime promises a monotonic clock.
@@ -37,7 +43,8 @@ export class Outbox {
 
   /** Sends once everything persisted so far is on disk: the message is a vow. */
   sendDurable(to: MemberSlot, message: PeerMessage): void {
-    const afterDurable = this.lastRecord > this.durableUpTo ? this.lastRecord : 0;
+    const mustWait = this.lastRecord > this.durableUpTo && this.#rules.isVow(message.kind);
+    const afterDurable = mustWait ? this.lastRecord : 0;
     this.#effects.push({ kind: 'send', to, message, afterDurable });
   }
 

@@ -3,8 +3,9 @@
  * heartbeat from there and a recent answer to one of ours), because a leader needs its messages to come back as well.
  */
 import type { Ballot, MemberSlot, Slot } from '../contract/ballot.ts';
-import type { Heartbeat, HeartbeatReply } from '../contract/peer.ts';
+import type { Heartbeat, HeartbeatReply, NodeHealth } from '../contract/peer.ts';
 import type { QuorumSystem } from './quorum.ts';
+import type { PaxosRules } from './rules.ts';
 
 export interface Peer {
   readonly member: MemberSlot;
@@ -13,9 +14,13 @@ export interface Peer {
   heartbeatAtMs: number | null;
   repliedAtMs: number | null;
   roundTripMs: number | null;
-  /** Highest heartbeat sequence of ours that it answered while it had promised `repliedUnder`. */
+  /** Highest sequence of our heartbeats as leader of `repliedUnder` that it answered while it had promised that ballot. */
   repliedSequence: number;
   repliedUnder: Ballot;
+  /** It vowed not to promise another ballot in answer to a heartbeat sent then, to the leader of `grantedUnder`. */
+  grantSentAtMs: number;
+  grantedUnder: Ballot;
+  health: NodeHealth;
   decidedUpTo: Slot;
   believedLeader: MemberSlot;
   leaderBallot: Ballot;
@@ -23,20 +28,25 @@ export interface Peer {
 
 const SENT_TIMES_KEPT = 64;
 
+interface Parts {
+  readonly self: MemberSlot;
+  readonly quorums: QuorumSystem;
+  readonly rules: PaxosRules;
+  /** A member not heard of for this long is not connected. */
+  readonly timeoutMs: number;
+}
+
 export class Peers {
   readonly all: readonly Peer[];
   /** Counts this node's heartbeat rounds. */
   sequence = 0;
   #byMember = new Map<MemberSlot, Peer>();
   #sentAtMs = new Float64Array(SENT_TIMES_KEPT);
-  #self: MemberSlot;
-  #timeoutMs: number;
-  #quorums: QuorumSystem;
+  #parts: Parts;
 
-  constructor(self: MemberSlot, quorums: QuorumSystem, timeoutMs: number) {
-    this.#self = self;
-    this.#timeoutMs = timeoutMs;
-    this.#quorums = quorums;
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    const { self, quorums } = parts;
     this.all = quorums.members.filter((member) => member !== self).map(unheard);
     for (const peer of this.all) this.#byMember.set(peer.member, peer);
   }
@@ -56,6 +66,7 @@ export class Peers {
     peer.heartbeatAtMs = nowMs;
     peer.believedLeader = message.believedLeader;
     peer.leaderBallot = message.leaderBallot;
+    peer.health = message.health;
     peer.decidedUpTo = Math.max(peer.decidedUpTo, message.decidedUpTo);
   }
 
@@ -65,30 +76,34 @@ export class Peers {
     peer.repliedAtMs = nowMs;
     peer.roundTripMs = nowMs - (this.#sentAtMs[message.sequence % SENT_TIMES_KEPT] as number);
     peer.decidedUpTo = Math.max(peer.decidedUpTo, message.decidedUpTo);
+    if (!this.#parts.rules.replyConfirms(message)) return;
     if (message.promised !== peer.repliedUnder) {
       peer.repliedUnder = message.promised;
       peer.repliedSequence = 0;
     }
     peer.repliedSequence = Math.max(peer.repliedSequence, message.sequence);
+    if (message.leaseGranted) this.#onGrant(peer, message);
   }
 
   isHeard(peer: Peer, nowMs: number): boolean {
-    return peer.heartbeatAtMs !== null && nowMs - peer.heartbeatAtMs < this.#timeoutMs;
+    return peer.heartbeatAtMs !== null && nowMs - peer.heartbeatAtMs < this.#parts.timeoutMs;
   }
 
   isConnected(peer: Peer, nowMs: number): boolean {
-    return this.isHeard(peer, nowMs) && peer.repliedAtMs !== null && nowMs - peer.repliedAtMs < this.#timeoutMs;
+    return this.isHeard(peer, nowMs) && peer.repliedAtMs !== null && nowMs - peer.repliedAtMs < this.#parts.timeoutMs;
   }
 
   /** Whether this node and the members it is connected with, both ways, make a quorum. */
   isQuorumConnected(nowMs: number): boolean {
-    return this.#quorums.phase1((member) => member === this.#self || this.#isConnectedMember(member, nowMs));
+    return this.#parts.quorums.phase1(
+      (member) => member === this.#parts.self || this.#isConnectedMember(member, nowMs),
+    );
   }
 
   /** A member heard now that says it is content with a leader other than this node. */
   contentPeer(nowMs: number): Peer | undefined {
     return this.all.find(
-      (peer) => peer.believedLeader !== 0 && peer.believedLeader !== this.#self && this.isHeard(peer, nowMs),
+      (peer) => peer.believedLeader !== 0 && peer.believedLeader !== this.#parts.self && this.isHeard(peer, nowMs),
     );
   }
 
@@ -98,6 +113,12 @@ export class Peers {
     for (const peer of this.all)
       if (this.isConnected(peer, nowMs) && (best === undefined || peer.decidedUpTo > best.decidedUpTo)) best = peer;
     return best;
+  }
+
+  #onGrant(peer: Peer, { promised, sequence }: HeartbeatReply): void {
+    if (promised !== peer.grantedUnder) peer.grantSentAtMs = Number.NEGATIVE_INFINITY;
+    peer.grantedUnder = promised;
+    peer.grantSentAtMs = Math.max(peer.grantSentAtMs, this.#sentAtMs[sequence % SENT_TIMES_KEPT] as number);
   }
 
   #isConnectedMember(member: MemberSlot, nowMs: number): boolean {
@@ -115,6 +136,9 @@ function unheard(member: MemberSlot): Peer {
     roundTripMs: null,
     repliedSequence: 0,
     repliedUnder: 0,
+    grantSentAtMs: Number.NEGATIVE_INFINITY,
+    grantedUnder: 0,
+    health: { syncMs: 0, loopLagMs: 0, isDiskFull: false },
     decidedUpTo: 0,
     believedLeader: 0,
     leaderBallot: 0,

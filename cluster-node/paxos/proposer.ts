@@ -3,14 +3,16 @@
  * quorum has promised, the leader of that ballot (`leadership.ts`, phase 2), who may hand over (`transfer.ts`). Here is only
  * how one becomes the other and what ends each; whether it is time to try is `election.ts`.
  */
-import { type Ballot, type MemberSlot, nextBallot } from '../contract/ballot.ts';
+import type { Ballot, MemberSlot, Slot } from '../contract/ballot.ts';
 import type { Nack, Promise, RequestId } from '../contract/peer.ts';
 import type { Acceptor } from './acceptor.ts';
 import { Candidacy } from './candidacy.ts';
 import type { Election } from './election.ts';
 import type { CoreOptions, CoreStatus } from './interface.ts';
+import type { Health } from './health.ts';
 import { Leadership } from './leadership.ts';
 import type { Learner } from './learner.ts';
+import type { LeaderLease, LeaseVow } from './lease.ts';
 import type { Membership } from './membership.ts';
 import type { Outbox } from './outbox.ts';
 import type { Peers } from './peers.ts';
@@ -30,12 +32,17 @@ interface Parts {
   readonly peers: Peers;
   readonly election: Election;
   readonly confirmation: ReadConfirmation;
+  readonly vow: LeaseVow;
+  readonly lease: LeaderLease;
+  readonly health: Health;
   readonly onNewLeader: () => void;
   readonly onLeadershipLost: () => void;
 }
 
 export class Proposer {
   leadership: Leadership | null = null;
+  /** What an own attempt to lead came to nothing for lately: nobody shows what was accepted in this slot. */
+  hiddenSlot: Slot | null = null;
   #candidacy: Candidacy | null = null;
   #transfer: Transfer | null = null;
   #parts: Parts;
@@ -64,6 +71,7 @@ export class Proposer {
   onRound(): void {
     this.#candidacy?.sendPrepares();
     this.leadership?.resend();
+    this.#considerHandOver();
   }
 
   /** A deposed leader or candidate does nothing more. */
@@ -109,11 +117,11 @@ export class Proposer {
 
   /** The leader whose promised ballot this node has hands over to it. */
   onTransferredTo(ballot: Ballot): void {
-    if (ballot === this.#parts.acceptor.promised && this.leadership === null) this.#campaign('transfer');
+    if (ballot === this.#parts.acceptor.promised && this.leadership === null) this.#campaign('transfer', ballot);
   }
 
   onTransferAsked(target: MemberSlot): void {
-    const { out, peers, options } = this.#parts;
+    const { out, peers, options, lease } = this.#parts;
     const { leadership } = this;
     const peer = peers.get(target);
     const refuse = (reason: string) => out.event({ kind: 'transferFailed', target, reason });
@@ -121,7 +129,9 @@ export class Proposer {
     if (this.#transfer !== null) return refuse('another transfer is under way');
     if (peer === undefined) return refuse('the target is not another member of the cluster');
     if (!peers.isConnected(peer, out.nowMs)) return refuse('the target is not connected');
-    this.#transfer = new Transfer({ out, options, leadership }, target);
+    if (peer.health.isDiskFull) return refuse("the target's disk is full");
+    const release = () => lease.release(leadership.ballot);
+    this.#transfer = new Transfer({ out, options, leadership, release }, target);
   }
 
   propose(value: Uint8Array, digest: number): 'proposed' | 'busy' | 'notLeader' {
@@ -131,29 +141,41 @@ export class Proposer {
 
   registerRead(request: RequestId, replyTo: MemberSlot): boolean {
     if (this.leadership === null) return false;
-    const readSlot = Math.max(this.#parts.log.decidedUpTo, this.leadership.recoveredUpTo);
-    this.#parts.confirmation.add(request, replyTo, readSlot);
+    const { rules, log, lease, confirmation } = this.#parts;
+    const readSlot = rules.readSlot(log.decidedUpTo, this.leadership.recoveredUpTo);
+    if (lease.holds(this.leadership.ballot)) confirmation.answer(request, replyTo, readSlot);
+    else confirmation.add(request, replyTo, readSlot);
     return true;
   }
 
   #considerCampaign(): void {
-    const { election, acceptor, peers, log } = this.#parts;
+    const { election, acceptor, peers, log, vow, health } = this.#parts;
     if (election.isContent(acceptor.promised)) return;
     if (election.forget()) election.hasNewView = true;
-    const isBehind = peers.all.some((peer) => peer.decidedUpTo > log.decidedUpTo);
-    if (election.isDue(isBehind)) this.#campaign('noLeader');
+    if (vow.forbids(0)) return;
+    const isBehind = log.lostSlots > 0 || peers.all.some((peer) => peer.decidedUpTo > log.decidedUpTo);
+    if (election.isDue({ isBehind, isImpaired: health.isImpaired() })) this.#campaign('noLeader', 0);
   }
 
-  #campaign(reason: 'noLeader' | 'transfer'): void {
+  /** `leaseReleased`: the ballot whose leader handed over to this node; 0 otherwise. */
+  #campaign(reason: 'noLeader' | 'transfer', leaseReleased: Ballot): void {
     const { out, log, rules, membership, election, acceptor, options } = this.#parts;
-    const ballot = nextBallot(Math.max(election.highestSeen, acceptor.promised), options.self);
+    const ballot = rules.nextBallot(Math.max(election.highestSeen, acceptor.promised), options.self);
     acceptor.raise(ballot);
     election.sawBallot(ballot);
     election.forget();
     election.hasNewView = true;
     out.event({ kind: 'electionStarted', ballot, reason });
-    this.#candidacy = new Candidacy({ out, log, rules, membership }, ballot);
+    this.#candidacy = new Candidacy({ out, log, rules, membership }, ballot, leaseReleased);
     this.#candidacy.sendPrepares();
+  }
+
+  #considerHandOver(): void {
+    if (this.leadership === null || this.#transfer !== null) return;
+    const handOver = this.#parts.health.onLeaderRound();
+    if (handOver === null) return;
+    this.#parts.out.event({ kind: 'handingOver', ...handOver });
+    this.onTransferAsked(handOver.target);
   }
 
   #giveUp(): void {
@@ -167,6 +189,8 @@ export class Proposer {
     if (candidacy === null || !candidacy.hasQuorum()) return;
     const ahead = candidacy.aheadOfUs();
     if (ahead !== null) return learner.ask(ahead);
+    this.hiddenSlot = candidacy.hiddenSlot();
+    if (this.hiddenSlot !== null) return;
     const { ballot } = candidacy;
     const proposals = candidacy.proposals();
     this.#candidacy = null;

@@ -10,6 +10,7 @@ import type { CoreOptions } from './interface.ts';
 import type { Outbox } from './outbox.ts';
 import type { Peers } from './peers.ts';
 import type { QuorumSystem } from './quorum.ts';
+import type { PaxosRules } from './rules.ts';
 
 const MAX_HOPS = 2;
 const GIVE_BACK_AFTER_TIMEOUTS = 4;
@@ -23,6 +24,7 @@ interface Unconfirmed {
 }
 
 interface LeaderParts {
+  readonly rules: PaxosRules;
   readonly peers: Peers;
   readonly quorums: QuorumSystem;
   readonly self: MemberSlot;
@@ -39,7 +41,13 @@ export class ReadConfirmation {
   }
 
   add(request: RequestId, replyTo: MemberSlot, readSlot: Slot): void {
-    this.#waiting.push({ request, replyTo, readSlot, round: this.#parts.peers.sequence + 1 });
+    const { peers, rules } = this.#parts;
+    this.#waiting.push({ request, replyTo, readSlot, round: rules.confirmingRound(peers.sequence) });
+  }
+
+  /** No proof is needed: this node holds a lease. */
+  answer(request: RequestId, replyTo: MemberSlot, readSlot: Slot): void {
+    this.#parts.answer(replyTo, { kind: 'readIndexReply', request, readSlot });
   }
 
   /** Whether reads wait for a round that has not begun while no earlier one is under way. */
@@ -51,7 +59,7 @@ export class ReadConfirmation {
   /** Answers every read whose round a quorum has answered under `ballot`. */
   confirm(ballot: Ballot): void {
     if (this.#waiting.length === 0) return;
-    const { quorums, peers, self, answer } = this.#parts;
+    const { quorums, peers, self } = this.#parts;
     const confirmed = quorums.phase2UpTo((member) => {
       if (member === self) return peers.sequence;
       const peer = peers.get(member);
@@ -61,7 +69,7 @@ export class ReadConfirmation {
     let count = 0;
     for (const read of this.#waiting) {
       if (read.round > confirmed) break;
-      answer(read.replyTo, { kind: 'readIndexReply', request: read.request, readSlot: read.readSlot });
+      this.answer(read.request, read.replyTo, read.readSlot);
       count += 1;
     }
     if (count > 0) this.#waiting = this.#waiting.slice(count);

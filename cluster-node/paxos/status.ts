@@ -39,7 +39,7 @@ export function statusOf(observed: Observed): CoreStatus {
     acceptedUpTo: log.acceptedUpTo,
     quorumConnected: peers.isQuorumConnected(nowMs),
     configuration,
-    faultySlots: 0,
+    faultySlots: log.lostSlots,
     behind: null,
     undecidedSlots,
     pendingRequests,

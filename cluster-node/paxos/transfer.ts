@@ -8,13 +8,21 @@ import type { CoreOptions } from './interface.ts';
 import type { Leadership } from './leadership.ts';
 import type { Outbox } from './outbox.ts';
 
+interface Parts {
+  readonly out: Outbox;
+  readonly options: CoreOptions;
+  readonly leadership: Leadership;
+  /** Gives the lease up, which must come before the target may say so. */
+  readonly release: () => void;
+}
+
 export class Transfer {
   readonly target: MemberSlot;
   #deadlineMs: number;
   #sentAtMs: number | null = null;
-  #parts: { readonly out: Outbox; readonly options: CoreOptions; readonly leadership: Leadership };
+  #parts: Parts;
 
-  constructor(parts: { out: Outbox; options: CoreOptions; leadership: Leadership }, target: MemberSlot) {
+  constructor(parts: Parts, target: MemberSlot) {
     this.#parts = parts;
     this.target = target;
     this.#deadlineMs = parts.out.nowMs + parts.options.electionTimeoutMs;
@@ -23,7 +31,7 @@ export class Transfer {
 
   /** Hands over once the target is level; false when time is up and the leader goes on. */
   advance(): boolean {
-    const { out, options, leadership } = this.#parts;
+    const { out, options, leadership, release } = this.#parts;
     if (out.nowMs >= this.#deadlineMs) {
       leadership.isPaused = false;
       leadership.flush();
@@ -35,6 +43,7 @@ export class Transfer {
     const isWaiting = this.#sentAtMs !== null && out.nowMs - this.#sentAtMs < options.heartbeatMs;
     if (!isWaiting && leadership.isLevel(this.target)) {
       this.#sentAtMs = out.nowMs;
+      release();
       out.send(this.target, { kind: 'transferLeadership', ballot: leadership.ballot });
     }
     return true;

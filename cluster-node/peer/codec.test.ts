@@ -54,7 +54,13 @@ class Draw {
 }
 
 const messages: ((draw: Draw) => PeerMessage)[] = [
-  (d) => ({ kind: 'prepare', ballot: d.integer(), configId: d.integer(), fromSlot: d.integer() }),
+  (d) => ({
+    kind: 'prepare',
+    ballot: d.integer(),
+    configId: d.integer(),
+    fromSlot: d.integer(),
+    leaseReleased: d.integer(),
+  }),
   (d) => ({
     kind: 'promise',
     ballot: d.integer(),
@@ -85,6 +91,7 @@ const messages: ((draw: Draw) => PeerMessage)[] = [
     sequence: d.integer(),
     promised: d.integer(),
     decidedUpTo: d.integer(),
+    confirms: d.flag(),
     leaseGranted: d.flag(),
   }),
   (d) => ({ kind: 'catchUpRequest', fromSlot: d.integer() }),

@@ -93,7 +93,7 @@ function writeFields(writer: ByteWriter, frame: Frame): void {
     case 'pong':
       return;
     case 'prepare':
-      writer.integer(frame.ballot).integer(frame.configId).integer(frame.fromSlot);
+      writer.integer(frame.ballot).integer(frame.configId).integer(frame.fromSlot).integer(frame.leaseReleased);
       return;
     case 'promise':
       writer.integer(frame.ballot).integer(frame.fromSlot).u32(frame.page).u8(Number(frame.last));
@@ -119,7 +119,8 @@ function writeFields(writer: ByteWriter, frame: Frame): void {
       writeHealth(writer, frame.health);
       return;
     case 'heartbeatReply':
-      writer.integer(frame.sequence).integer(frame.promised).integer(frame.decidedUpTo).u8(Number(frame.leaseGranted));
+      writer.integer(frame.sequence).integer(frame.promised).integer(frame.decidedUpTo);
+      writer.u8(Number(frame.confirms)).u8(Number(frame.leaseGranted));
       return;
     case 'catchUpRequest':
       writer.integer(frame.fromSlot);
@@ -163,7 +164,13 @@ function readFields(reader: ByteReader, kind: Frame['kind']): Frame {
     case 'pong':
       return { kind };
     case 'prepare':
-      return { kind, ballot: reader.integer(), configId: reader.integer(), fromSlot: reader.integer() };
+      return {
+        kind,
+        ballot: reader.integer(),
+        configId: reader.integer(),
+        fromSlot: reader.integer(),
+        leaseReleased: reader.integer(),
+      };
     case 'promise':
       return {
         kind,
@@ -200,6 +207,7 @@ function readFields(reader: ByteReader, kind: Frame['kind']): Frame {
         sequence: reader.integer(),
         promised: reader.integer(),
         decidedUpTo: reader.integer(),
+        confirms: reader.flag(),
         leaseGranted: reader.flag(),
       };
     case 'catchUpRequest':

@@ -108,7 +108,7 @@ test('of repeated prepares and promises one a member and page is held, of the hi
   const ask = (to: number, ballot: number): Effect => ({
     kind: 'send',
     to,
-    message: { kind: 'prepare', ballot, configId: 1, fromSlot: 1 },
+    message: { kind: 'prepare', ballot, configId: 1, fromSlot: 1, leaseReleased: 0 },
     afterDurable: 1,
   });
   const left: string[] = [];

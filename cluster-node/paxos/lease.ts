@@ -1,0 +1,124 @@
+/**
+ * Lease reads (Gray & Cheriton, "Leases"; Ongaro's thesis on Raft, section 6.4.1): a leader that knows that no other can have
+ * come to lead yet may answer reads without asking.
+ *
+ * A member that answers a heartbeat of the leader whose ballot it has promised vows to promise no other prepare for a while,
+ * by its own clock. While members that make a phase 2 quorum have vowed, no phase 1 quorum can form without one of them, so
+ * no higher ballot can decide anything. What makes that sound, each against a way to read something old:
+ * - the leader counts from when it *sent* the heartbeat: the vow began later, so it ends later;
+ * - less what clocks may differ by (`driftRatio`);
+ * - only a heartbeat that named the promised ballot draws a vow, so a late one of another life or ballot draws none;
+ * - a vow is not on disk, so a restarted member keeps still for as long as any vow of its earlier life can last;
+ * - a leader that hands over gives its lease up for good under this ballot, before it says so; the target's prepare carries
+ *   that (`leaseReleased`), which ends the vows at once. Giving it up only for a while would not do: the prepare may be late.
+ *
+ * A vow forbids to answer a prepare and to campaign, not to accept from a higher ballot: that ballot has been promised by a
+ * quorum, hence by a member whose vow had ended, hence the lease had. What the reads themselves must wait for is as ever
+ * (`readSlot`). The clock must go on while the machine is suspended; a pause that it shows voids all vows received.
+ */
+import type { Ballot } from '../contract/ballot.ts';
+import type { LeaseReads } from './interface.ts';
+import type { Membership } from './membership.ts';
+import type { Outbox } from './outbox.ts';
+import type { Peers } from './peers.ts';
+import type { PaxosRules } from './rules.ts';
+
+/** Ticks come at least five times a heartbeat; a gap of this many heartbeats is a pause of the event loop. */
+const PAUSE_HEARTBEATS = 2;
+
+interface VowParts {
+  readonly out: Outbox;
+  readonly rules: PaxosRules;
+  readonly lease: LeaseReads | null;
+}
+
+/** The follower's side: the vow of this member, if any. */
+export class LeaseVow {
+  #ballot: Ballot;
+  #untilMs = Number.NEGATIVE_INFINITY;
+  #isAfterRestart: boolean;
+  #parts: VowParts;
+
+  /** `recovered`: the promised ballot of an earlier life, which may have vowed something to its leader; null: there was none. */
+  constructor(parts: VowParts, recovered: Ballot | null) {
+    this.#parts = parts;
+    this.#ballot = recovered ?? 0;
+    this.#isAfterRestart = recovered !== null;
+  }
+
+  /** A heartbeat of the leader of `ballot` is being answered: whether that answer vows. */
+  grant(ballot: Ballot, promised: Ballot): boolean {
+    const { out, rules, lease } = this.#parts;
+    this.#wake();
+    if (lease === null || !rules.mayGrant(ballot, promised)) return false;
+    this.#ballot = Math.max(this.#ballot, ballot);
+    this.#untilMs = Math.max(this.#untilMs, rules.vowEnd(out.nowMs, lease));
+    return true;
+  }
+
+  /** Whether this member must not help another ballot to lead now, `released` having given up its lease (0: none did). */
+  forbids(released: Ballot): boolean {
+    const { out, rules } = this.#parts;
+    this.#wake();
+    return rules.isVowInForce(this.#untilMs, out.nowMs) && !rules.releases(released, this.#ballot);
+  }
+
+  /** The first thing asked in this life; what an earlier one vowed ends no later than a full duration from now. */
+  #wake(): void {
+    const { out, rules, lease } = this.#parts;
+    if (!this.#isAfterRestart) return;
+    this.#isAfterRestart = false;
+    if (lease !== null) this.#untilMs = rules.vowEndAfterRestart(out.nowMs, lease);
+  }
+}
+
+interface LeaseParts {
+  readonly out: Outbox;
+  readonly rules: PaxosRules;
+  readonly lease: LeaseReads | null;
+  readonly membership: Membership;
+  readonly peers: Peers;
+  readonly heartbeatMs: number;
+}
+
+/** The leader's side: what the others have vowed to it. */
+export class LeaderLease {
+  #releasedBallot: Ballot = 0;
+  #tickedAtMs = Number.NEGATIVE_INFINITY;
+  /** Vows for heartbeats sent earlier do not count. */
+  #voidBeforeMs = Number.NEGATIVE_INFINITY;
+  #parts: LeaseParts;
+
+  constructor(parts: LeaseParts) {
+    this.#parts = parts;
+  }
+
+  onTick(): void {
+    const { out } = this.#parts;
+    if (this.#isPaused()) this.#voidBeforeMs = out.nowMs;
+    this.#tickedAtMs = out.nowMs;
+  }
+
+  /** Whether the leader of `ballot`, this node, is certain now that no other ballot has decided anything. */
+  holds(ballot: Ballot): boolean {
+    const { out, rules, lease, membership, peers } = this.#parts;
+    if (lease === null || rules.isLeaseReleased(ballot, this.#releasedBallot) || this.#isPaused()) return false;
+    const sinceMs = membership.quorums.phase2UpTo((member) => {
+      // It leads no more in the very step in which it promises something else.
+      if (member === membership.self) return out.nowMs;
+      const peer = peers.get(member);
+      if (peer?.grantedUnder !== ballot || peer.grantSentAtMs < this.#voidBeforeMs) return Number.NEGATIVE_INFINITY;
+      return peer.grantSentAtMs;
+    });
+    return out.nowMs < rules.leaseEnd(sinceMs, lease);
+  }
+
+  /** Never again under this ballot. Before the prepare that may say so is on its way. */
+  release(ballot: Ballot): void {
+    this.#releasedBallot = Math.max(this.#releasedBallot, ballot);
+  }
+
+  #isPaused(): boolean {
+    return this.#parts.out.nowMs - this.#tickedAtMs > PAUSE_HEARTBEATS * this.#parts.heartbeatMs;
+  }
+}
