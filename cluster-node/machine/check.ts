@@ -12,7 +12,7 @@ import {
 } from '../contract/etcd/rpc.ts';
 import type { Operation } from './command.ts';
 import { type EtcdError, etcdErrors } from './errors.ts';
-import { type KeyText, keyText } from './ordered-keys.ts';
+import { type KeyText, keyText } from './ordered-map.ts';
 import { isFromKeyOn, type KeyRange } from './store.ts';
 
 /** Of each of a transaction's lists, nested ones counted in. */

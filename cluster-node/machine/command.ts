@@ -54,7 +54,7 @@ export function encodeCommand(envelope: Envelope, operation: Operation): Uint8Ar
   return bytes;
 }
 
-/** Inverse of `encodeCommand`; the result does not share memory that `bytes` may lose. Throws CommandFormatError. */
+/** Inverse of `encodeCommand`; the result shares the memory of `bytes`. Throws CommandFormatError. */
 export function decodeCommand(bytes: Uint8Array): Command {
   if (bytes.length < ENVELOPE_BYTES || bytes[0] !== FORMAT_VERSION)
     throw new CommandFormatError(
@@ -64,7 +64,7 @@ export function decodeCommand(bytes: Uint8Array): Command {
   return {
     request: { origin: view.readUInt16BE(2), boot: view.readUIntBE(4, 6), sequence: view.readUIntBE(10, 6) },
     acknowledgedBelow: view.readUIntBE(16, 6),
-    operation: decodeRequest(kinds[(bytes[1] ?? 0) - 1], new Uint8Array(bytes.subarray(ENVELOPE_BYTES))),
+    operation: decodeRequest(kinds[(bytes[1] ?? 0) - 1], bytes.subarray(ENVELOPE_BYTES)),
   };
 }
 

@@ -19,6 +19,9 @@ import { decodeCommand, type Operation } from './command.ts';
 import { type EtcdError, etcdErrors } from './errors.ts';
 import { type RangeResult, range, revisionHeader } from './range.ts';
 import { Sessions } from './sessions.ts';
+import { restoreParts } from './snapshot-restore.ts';
+import { defaultSnapshotRule, type SnapshotRule, SnapshotSchedule } from './snapshot-schedule.ts';
+import { MachineSnapshot } from './snapshot-view.ts';
 import { Store } from './store.ts';
 import { deleteRange, isReadOnly, put, putError, transact } from './transaction.ts';
 
@@ -35,14 +38,37 @@ export interface Applied {
   readonly result: OperationResult;
 }
 
+/** First byte of a decided value that is a configuration of the cluster: nothing for the keys. */
+const CONFIGURATION_FORMAT = 2;
+
 export class KeyValueMachine {
   readonly #store = new Store();
   readonly #sessions = new Sessions();
+  readonly #schedule: SnapshotSchedule;
   #appliedUpTo: Slot = 0;
+
+  /** `rule` must be the same on all nodes. */
+  constructor(rule: SnapshotRule = defaultSnapshotRule) {
+    this.#schedule = new SnapshotSchedule(rule);
+  }
+
+  /**
+   * The machine that gave these bytes (`MachineSnapshot.chunks`), however they are cut. Throws SnapshotFormatError when they
+   * are damaged, and whatever reading them throws.
+   */
+  static async restore(
+    chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+    rule?: SnapshotRule,
+  ): Promise<KeyValueMachine> {
+    const machine = new KeyValueMachine(rule);
+    const parts = { store: machine.#store, sessions: machine.#sessions, schedule: machine.#schedule };
+    machine.#appliedUpTo = await restoreParts(parts, chunks);
+    return machine;
+  }
 
   /** Revision of the latest change; an empty store is at 1. */
   get revision(): number {
-    return Number(this.#store.revision);
+    return this.#store.revision;
   }
   /** Keys that exist now. */
   get keyCount(): number {
@@ -54,15 +80,18 @@ export class KeyValueMachine {
   }
 
   /**
-   * Executes the decided value of the next slot (`appliedUpTo + 1`). null for a no-op (0 bytes) and for a command that was
-   * applied before. Throws CommandFormatError, and then the node must not go on.
+   * Executes the decided value of the next slot (`appliedUpTo + 1`). null for a no-op (0 bytes), for a configuration, and for
+   * a command that was applied before. Copies what it keeps. Throws CommandFormatError, and then the node must not go on.
    */
   apply(slot: Slot, value: Uint8Array): Applied | null {
     if (slot !== this.#appliedUpTo + 1) throw new Error(`slot ${slot} cannot follow slot ${this.#appliedUpTo}`);
-    const command = value.length === 0 ? null : decodeCommand(value);
+    const isCommand = value.length > 0 && value[0] !== CONFIGURATION_FORMAT;
+    const command = isCommand ? decodeCommand(value) : null;
     this.#appliedUpTo = slot;
-    if (!command || !this.#sessions.admit(command)) return null;
-    return { request: command.request, result: this.#execute(command.operation) };
+    const isNew = command !== null && this.#sessions.admit(command);
+    const applied = isNew ? { request: command.request, result: this.#execute(command.operation) } : null;
+    this.#schedule.applied(slot, value.length, this.#store.storedBytes);
+    return applied;
   }
 
   /** Reads the machine as it is now, or its past. The pairs in the answer belong to the machine: do not change them. */
@@ -80,6 +109,29 @@ export class KeyValueMachine {
   /** Eight hex digits, equal on all nodes at equal `appliedUpTo`. Kept up to date with every change, so free to ask. */
   stateHash(): string {
     return this.#store.hash.toString(16).padStart(8, '0');
+  }
+
+  /** Whether a snapshot is due at `appliedUpTo`, as on every node at this slot. */
+  get isSnapshotDue(): boolean {
+    return this.#appliedUpTo > 0 && this.#schedule.lastDueSlot === this.#appliedUpTo;
+  }
+
+  /** The machine at `appliedUpTo`, to be read out while it goes on. Holds memory until it is read or closed. */
+  snapshot(): MachineSnapshot {
+    return new MachineSnapshot({
+      slot: this.#appliedUpTo,
+      view: this.#store.openView(),
+      sessions: this.#sessions.states(),
+      schedule: this.#schedule.state,
+    });
+  }
+
+  /**
+   * Gives back memory that compactions freed, looking at up to `maxVersions` versions (about 0.2 µs each); true while there
+   * is more to do. Changes nothing that can be seen, so it is to be called now and then, whenever there is time.
+   */
+  sweep(maxVersions: number): boolean {
+    return this.#store.sweep(maxVersions);
   }
 
   #execute(operation: Operation): OperationResult {
@@ -109,7 +161,7 @@ export class KeyValueMachine {
   #compact({ revision }: CompactionRequest): OperationResult {
     if (revision <= this.#store.compactedUpTo) return { kind: 'error', error: etcdErrors.compacted };
     if (revision > this.#store.revision) return { kind: 'error', error: etcdErrors.futureRevision };
-    this.#store.compact(revision);
+    this.#store.compact(Number(revision));
     return { kind: 'compact', response: { header: revisionHeader(this.#store.revision) } };
   }
 }

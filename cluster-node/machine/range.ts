@@ -17,8 +17,8 @@ export type RangeResult =
 const noValue = new Uint8Array(0);
 
 /** A header that knows the revision only; the API fills in the rest. */
-export function revisionHeader(revision: bigint): ResponseHeader {
-  return { clusterId: 0n, memberId: 0n, revision, raftTerm: 0n };
+export function revisionHeader(revision: number): ResponseHeader {
+  return { clusterId: 0n, memberId: 0n, revision: BigInt(revision), raftTerm: 0n };
 }
 
 /** The error of reading at `revision` (≤ 0: now), or null. */
@@ -33,7 +33,7 @@ export function range(store: Store, request: RangeRequest): RangeResult {
   const error = revisionError(store, request.revision);
   if (error) return { kind: 'error', error };
   const present = store.visibleRevision;
-  const selected = store.pairs(request, request.revision > 0n ? request.revision : present);
+  const selected = store.pairs(request, request.revision > 0n ? Number(request.revision) : present);
   const response: RangeResponse = {
     header: revisionHeader(present),
     kvs: [],

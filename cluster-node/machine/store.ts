@@ -1,20 +1,15 @@
 /**
  * The keys with their history (multi-version concurrency control, as in etcd's mvcc).
  *
- * Every key has the list of its versions, oldest first; a deletion is a version without a key-value pair. A read at
- * revision r sees of each key its last version with revision ≤ r. All changes between two `commit` calls share one
- * revision, the next one; a commit without changes does not raise it. Compaction drops versions that no permitted read sees.
+ * Every key has the chain of its versions; a deletion is a version too. A read at revision r sees of each key its last
+ * version with revision ≤ r. All changes between two `commit` calls share one revision, the next one; a commit without
+ * changes does not raise it. Compaction drops versions that no permitted read sees.
  */
 import { crc32 } from 'node:zlib';
 import type { KeyValue } from '../contract/etcd/kv.ts';
-import { type KeyText, keyText, OrderedKeys } from './ordered-keys.ts';
-
-interface Version {
-  /** The revision of the transaction that made it. */
-  readonly revision: bigint;
-  /** null: the key was deleted. Never changed once stored. */
-  readonly pair: KeyValue | null;
-}
+import { type KeyText, keyText, OrderedMap } from './ordered-map.ts';
+import { Sweeper } from './sweeper.ts';
+import { deletionAt, isDeletion, pairOf, Slabs, type Version, versionAt } from './versions.ts';
 
 /** [key, rangeEnd) in etcd's notation: an empty end means the one key, "\0" means from the key on. */
 export interface KeyRange {
@@ -26,26 +21,50 @@ export function isFromKeyOn(rangeEnd: Uint8Array): boolean {
   return rangeEnd.length === 1 && rangeEnd[0] === 0;
 }
 
+/** What a store holds apart from the versions themselves. */
+export interface StoreState {
+  readonly revision: number;
+  /** -1 when nothing was compacted. */
+  readonly compactedUpTo: number;
+  readonly hash: number;
+  readonly storedBytes: number;
+}
+
+/** The store as it was when the view was opened, while it goes on changing. */
+export interface StoreView extends StoreState {
+  /** The first key above `after` (null: the first of all) with its newest version, which may be newer than the view. */
+  next(after: KeyText | null): { readonly key: KeyText; readonly value: Version } | null;
+  /** Until then nothing is taken out of memory that the view can see. */
+  close(): void;
+}
+
+/** What a version costs beyond its key and value, about. */
+const VERSION_OVERHEAD_BYTES = 48;
+
 export class Store {
-  readonly #versions = new Map<KeyText, Version[]>();
-  readonly #order = new OrderedKeys();
-  #revision = 1n;
-  #compactedUpTo = -1n;
+  readonly #keys = new OrderedMap<Version>();
+  readonly #slabs = new Slabs();
+  readonly #sweeper = new Sweeper(this.#keys, this.#slabs);
+  readonly #views = new Set<StoreView>();
+  #revision = 1;
+  #compactedUpTo = -1;
   #changes = 0;
   #liveKeys = 0;
+  #liveBytes = 0;
+  #storedBytes = 0;
   #hash = 0;
   readonly #hashFrame = Buffer.alloc(32);
 
   /** Of the last commit; 1 before the first. */
-  get revision(): bigint {
+  get revision(): number {
     return this.#revision;
   }
   /** What a read inside the open transaction sees: one more than `revision` once it changed something. */
-  get visibleRevision(): bigint {
-    return this.#changes > 0 ? this.#revision + 1n : this.#revision;
+  get visibleRevision(): number {
+    return this.#changes > 0 ? this.#revision + 1 : this.#revision;
   }
   /** Reads below it are refused; -1 when nothing was compacted. */
-  get compactedUpTo(): bigint {
+  get compactedUpTo(): number {
     return this.#compactedUpTo;
   }
   get liveKeys(): number {
@@ -55,95 +74,172 @@ export class Store {
   get hash(): number {
     return this.#hash;
   }
+  /** What all versions come to, an estimate that is the same on every node: see `compact`. */
+  get storedBytes(): number {
+    return this.#storedBytes;
+  }
 
   latest(key: Uint8Array): KeyValue | undefined {
-    return this.#versions.get(keyText(key))?.at(-1)?.pair ?? undefined;
+    const newest = this.#keys.get(keyText(key));
+    return (newest && pairOf(newest)) ?? undefined;
   }
 
   /** The pairs that exist in the range at `revision` (compactedUpTo or later), by key ascending. */
-  pairs(range: KeyRange, revision: bigint): KeyValue[] {
+  pairs(range: KeyRange, revision: number): KeyValue[] {
     const text = keyText(range.key);
-    if (range.rangeEnd.length === 0) {
-      const pair = this.#pairAt(text, revision);
-      return pair ? [pair] : [];
-    }
     const found: KeyValue[] = [];
-    for (const each of this.#order.between(text, isFromKeyOn(range.rangeEnd) ? null : keyText(range.rangeEnd))) {
-      const pair = this.#pairAt(each, revision);
+    const look = (newest: Version | undefined) => {
+      const version = versionAt(newest, revision);
+      const pair = version && pairOf(version);
       if (pair) found.push(pair);
-    }
+    };
+    if (range.rangeEnd.length === 0) look(this.#keys.get(text));
+    else for (const newest of this.#keys.between(text, endText(range.rangeEnd))) look(newest);
     return found;
   }
 
+  /** Copies what it keeps. */
   put(change: { readonly key: Uint8Array; readonly value: Uint8Array; readonly lease: bigint }): void {
-    const text = keyText(change.key);
-    const versions = this.#versions.get(text);
-    const previous = versions?.at(-1)?.pair ?? null;
-    const revision = this.#revision + 1n;
-    const pair: KeyValue = {
-      key: change.key,
-      createRevision: previous?.createRevision ?? revision,
-      modRevision: revision,
-      version: (previous?.version ?? 0n) + 1n,
-      value: change.value,
-      lease: change.lease,
+    const { key, value, lease } = change;
+    const revision = this.#revision + 1;
+    const { slab, offset } = this.#slabs.add(key, value);
+    const version: Version = {
+      revision,
+      createRevision: revision,
+      version: 1,
+      lease,
+      keyBytes: key.length,
+      valueBytes: value.length,
+      slab,
+      offset,
+      previous: null,
     };
-    if (versions) versions.push({ revision, pair });
-    else {
-      this.#versions.set(text, [{ revision, pair }]);
-      this.#order.add(text);
-    }
-    if (previous === null) this.#liveKeys++;
-    this.#noteChange(pair, 1);
+    this.#link(keyText(key), version);
+    this.#noteChange(version, version);
   }
 
   /** Deletes what exists in the range; gives the deleted pairs, by key ascending. */
   deleteRange(range: KeyRange): KeyValue[] {
     const deleted = this.pairs(range, this.visibleRevision);
-    const revision = this.#revision + 1n;
-    for (const pair of deleted) {
-      this.#versions.get(keyText(pair.key))?.push({ revision, pair: null });
-      this.#liveKeys--;
-      this.#noteChange(pair, 0);
+    const revision = this.#revision + 1;
+    for (const { key } of deleted) {
+      const deletion = deletionAt(revision, null);
+      const previous = this.#link(keyText(key), deletion);
+      if (previous) this.#noteChange(deletion, previous);
     }
     return deleted;
   }
 
   /** Ends the open transaction; gives the revision that it left the store at. */
-  commit(): bigint {
+  commit(): number {
     this.#revision = this.visibleRevision;
     this.#changes = 0;
     return this.#revision;
   }
 
-  /** Drops every version that reads at `revision` or later do not see. The caller checked the bounds. */
-  compact(revision: bigint): void {
+  /**
+   * From now on only reads at `revision` or later are permitted; `sweep` takes the versions that they do not see out of
+   * memory. How much that will be is not known before, so `storedBytes` takes all revisions for equally large. The caller
+   * checked the bounds.
+   */
+  compact(revision: number): void {
+    const share = (this.#revision - revision) / (this.#revision - Math.max(this.#compactedUpTo, 0));
+    this.#storedBytes = this.#liveBytes + Math.floor((this.#storedBytes - this.#liveBytes) * share);
     this.#compactedUpTo = revision;
-    for (const [text, versions] of this.#versions) {
-      let first = versions.findLastIndex((version) => version.revision <= revision);
-      if (first < 0) continue;
-      const visible = versions[first];
-      // A deletion at the compacted revision itself stays: a watch may still start there.
-      if (visible?.pair === null && visible.revision < revision) first++;
-      if (first > 0) versions.splice(0, first);
-      if (versions.length > 0) continue;
-      this.#versions.delete(text);
-      this.#order.delete(text);
+  }
+
+  /** Looks at up to `maxVersions` versions for what compactions dropped; true while there is more to do. */
+  sweep(maxVersions: number): boolean {
+    let horizon = this.#compactedUpTo;
+    for (const view of this.#views) horizon = Math.min(horizon, view.compactedUpTo);
+    return this.#sweeper.step(horizon, maxVersions);
+  }
+
+  /** Not inside a transaction. */
+  openView(): StoreView {
+    const view: StoreView = {
+      revision: this.#revision,
+      compactedUpTo: this.#compactedUpTo,
+      hash: this.#hash,
+      storedBytes: this.#storedBytes,
+      next: (after) => this.#keys.next(after),
+      close: () => this.#views.delete(view),
+    };
+    this.#views.add(view);
+    return view;
+  }
+
+  /** Fills an empty store; `restoreVersion` adds the versions, key by key, newest first. */
+  restoreState(state: StoreState): void {
+    this.#revision = state.revision;
+    this.#compactedUpTo = state.compactedUpTo;
+    this.#hash = state.hash;
+    this.#storedBytes = state.storedBytes;
+  }
+
+  /** `newer` is the version after it, null for the newest of its key. Copies what it keeps. */
+  restoreVersion(version: RestoredVersion, newer: Version | null): Version {
+    const { key, value, ...fields } = version;
+    const isPair = version.version > 0;
+    const restored: Version = isPair
+      ? {
+          ...fields,
+          keyBytes: key.length,
+          valueBytes: value.length,
+          ...this.#slabs.add(key, value),
+          previous: null,
+        }
+      : deletionAt(fields.revision, null);
+    if (newer) newer.previous = restored;
+    else {
+      this.#keys.set(keyText(key), restored);
+      if (isPair) this.#liveKeys++;
+      this.#liveBytes += liveBytesOf(restored);
     }
+    return restored;
   }
 
-  #pairAt(text: KeyText, revision: bigint): KeyValue | null {
-    return this.#versions.get(text)?.findLast((version) => version.revision <= revision)?.pair ?? null;
+  /** Makes `version` the newest of its key, with what it takes over from the one before, which is given back. */
+  #link(text: KeyText, version: Version): Version | undefined {
+    const previous = this.#keys.set(text, version);
+    if (previous !== undefined) {
+      version.previous = previous;
+      if (!isDeletion(version) && !isDeletion(previous)) {
+        version.createRevision = previous.createRevision;
+        version.version = previous.version + 1;
+      }
+    }
+    const wasLive = previous !== undefined && !isDeletion(previous);
+    this.#liveKeys += Number(!isDeletion(version)) - Number(wasLive);
+    this.#liveBytes += liveBytesOf(version) - (previous ? liveBytesOf(previous) : 0);
+    this.#storedBytes += VERSION_OVERHEAD_BYTES + version.keyBytes + version.valueBytes;
+    return previous;
   }
 
-  #noteChange(pair: KeyValue, kind: 0 | 1): void {
+  /** `pair` is what was put or deleted. */
+  #noteChange(change: Version, pair: Version): void {
     this.#changes++;
     const frame = this.#hashFrame;
-    frame.writeBigInt64LE(this.#revision + 1n, 0);
-    frame.writeBigInt64LE(pair.createRevision, 8);
+    frame.writeDoubleLE(change.revision, 0);
+    frame.writeDoubleLE(pair.createRevision, 8);
     frame.writeBigInt64LE(pair.lease, 16);
-    frame.writeUInt32LE(pair.key.length * 2 + kind, 24);
-    frame.writeUInt32LE(pair.value.length, 28);
-    this.#hash = crc32(pair.value, crc32(pair.key, crc32(frame, this.#hash)));
+    frame.writeUInt32LE(pair.keyBytes * 2 + (isDeletion(change) ? 0 : 1), 24);
+    frame.writeUInt32LE(pair.valueBytes, 28);
+    const { slab, offset, keyBytes, valueBytes } = pair;
+    this.#hash = crc32(slab.bytes.subarray(offset, offset + keyBytes + valueBytes), crc32(frame, this.#hash));
   }
+}
+
+/** One version as a snapshot tells it; a deletion has version 0 and no value. */
+export interface RestoredVersion extends Pick<Version, 'revision' | 'createRevision' | 'version' | 'lease'> {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+}
+
+function liveBytesOf(version: Version): number {
+  return isDeletion(version) ? 0 : VERSION_OVERHEAD_BYTES + version.keyBytes + version.valueBytes;
+}
+
+function endText(rangeEnd: Uint8Array): KeyText | null {
+  return isFromKeyOn(rangeEnd) ? null : keyText(rangeEnd);
 }

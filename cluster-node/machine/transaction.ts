@@ -135,7 +135,7 @@ function execute(store: Store, path: Path): TxnResponse {
         throw new Error('a checked operation is empty');
     }
   });
-  return { header: revisionHeader(0n), succeeded: path.succeeded, responses };
+  return { header: revisionHeader(0), succeeded: path.succeeded, responses };
 }
 
 /** Must hold for every key of the range. A missing key counts as zeros, but its value never compares. */
