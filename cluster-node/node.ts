@@ -43,6 +43,8 @@ const HANDOVER_ON_STOP_MS = 1000;
 const CLIENT_GRACE_MS = 500;
 /** The core wants at least five ticks a heartbeat. */
 const TICKS_PER_HEARTBEAT = 5;
+/** Well under a millisecond of work: what compactions leave behind goes without being felt. */
+const SWEPT_VERSIONS_PER_TICK = 1000;
 const BOOT_BITS = 48;
 
 export interface NodeSurroundings {
@@ -153,7 +155,10 @@ export class SynodNode implements NodePort {
       this.#clients.listen({ host, port: clientPort }).then(() => undefined),
     );
     const intervalMs = Math.max(1, this.#loaded.config.heartbeatMs / TICKS_PER_HEARTBEAT);
-    this.#ticks = setInterval(() => this.#loop.submit({ kind: 'tick' }), intervalMs);
+    this.#ticks = setInterval(() => {
+      this.#loop.submit({ kind: 'tick' });
+      this.machine.sweep(SWEPT_VERSIONS_PER_TICK);
+    }, intervalMs);
     const { promised, decidedUpTo, accepted } = this.#storage.recovered;
     const { droppedBytes } = this.#storage;
     this.#logger.info({ promised, decidedUpTo, undecided: accepted.length, droppedBytes }, 'read the log');

@@ -4,6 +4,7 @@
  * on every node alike; its error is its result.
  */
 import type { Slot } from '../contract/ballot.ts';
+import { isConfigurationValue } from '../contract/configuration.ts';
 import type {
   CompactionRequest,
   CompactionResponse,
@@ -37,9 +38,6 @@ export interface Applied {
   readonly request: RequestId;
   readonly result: OperationResult;
 }
-
-/** First byte of a decided value that is a configuration of the cluster: nothing for the keys. */
-const CONFIGURATION_FORMAT = 2;
 
 export class KeyValueMachine {
   readonly #store = new Store();
@@ -85,7 +83,7 @@ export class KeyValueMachine {
    */
   apply(slot: Slot, value: Uint8Array): Applied | null {
     if (slot !== this.#appliedUpTo + 1) throw new Error(`slot ${slot} cannot follow slot ${this.#appliedUpTo}`);
-    const isCommand = value.length > 0 && value[0] !== CONFIGURATION_FORMAT;
+    const isCommand = value.length > 0 && !isConfigurationValue(value);
     const command = isCommand ? decodeCommand(value) : null;
     this.#appliedUpTo = slot;
     const isNew = command !== null && this.#sessions.admit(command);

@@ -106,7 +106,7 @@ function* recut(bytes: Buffer, random: (below: number) => number): Generator<Uin
   }
 }
 
-test.each([1, 2, 3, 4, 5, 6, 7, 8])(
+test.each([1, 2, 3, 4, 5, 6])(
   'seed %i: a snapshot read while the machine goes on restores what it was',
   async (seed) => {
     const random = randomOf(seed + 1000);
@@ -120,7 +120,7 @@ test.each([1, 2, 3, 4, 5, 6, 7, 8])(
       });
       return values;
     };
-    for (let round = 0; round < 6; round++) {
+    for (let round = 0; round < 4; round++) {
       go(50 + random(400));
       if (random(2)) machine.sweep(random(200));
       const then = observable(machine);
