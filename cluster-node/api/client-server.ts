@@ -2,13 +2,16 @@
  * What clients connect to: etcd's v3 API on the client port. With TLS only clients with a certificate of the cluster's CA
  * come in; without, the port speaks HTTP/2 in the clear (h2c). Services fill one table of methods; a new call is one entry.
  */
-import http2 from 'node:http2';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import tls from 'node:tls';
 import { etcdErrors } from '../machine/errors.ts';
 import { Newcomers } from '../runtime/newcomers.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { clusterMethods } from './cluster-service.ts';
 import { type GrpcLimits, serveGrpc } from './grpc-server.ts';
+import { Http2Connection } from './http2/connection.ts';
+import type { RequestHeaders } from './http2/header-decoder.ts';
+import { readPreface } from './http2/preface.ts';
 import { kvMethods } from './kv-service.ts';
 import type { NodePort } from './port.ts';
 
@@ -27,18 +30,16 @@ export interface ClientServer {
 }
 
 /** As etcd: 1.5 MiB for a request and half a MiB for what surrounds it; seven seconds and no more for a call. */
-const limits = { maxMessageBytes: 2 * 1024 * 1024, maxTimeoutMs: 7000 };
-/** Of one connection, as node:http2 counts; past it new calls are reset with ENHANCE_YOUR_CALM. Not reached before `bounds`. */
-const MAX_SESSION_MEMORY_MB = 256;
-/** More calls wait at the client. */
-const http2Settings = { maxConcurrentStreams: 1024, initialWindowSize: 1 << 20 };
+const limits: GrpcLimits = { maxMessageBytes: 2 * 1024 * 1024, maxTimeoutMs: 7000 };
+/** How often stalled streams are looked for within `stalledMs`. */
+const STALL_ROUNDS = 4;
 
 export interface ClientBounds {
   /** Of all requests not yet answered and all answers not yet sent; past it calls are refused with "too many requests". */
   readonly keptBytes: number;
   /** Of one connection, so that one client cannot take everything. */
   readonly keptBytesOfOne: number;
-  /** After so long (node:http2 takes up to three times that) a call on whose stream nothing moves is reset. */
+  /** After so long, and at most half as long again, a call is reset whose client neither sends nor takes anything. */
   readonly stalledMs: number;
   readonly connections: number;
   /** Connections on which HTTP/2 has not begun. */
@@ -57,41 +58,30 @@ export const defaultClientBounds: ClientBounds = {
 
 export function createClientServer(
   port: NodePort,
-  tls: ClientTls | null,
+  tlsTexts: ClientTls | null,
   bounds: ClientBounds = defaultClientBounds,
 ): ClientServer {
-  const methods = new Map([...kvMethods(port), ...clusterMethods(port, tls ? 'https' : 'http')]);
+  const methods = new Map([...kvMethods(port), ...clusterMethods(port, tlsTexts ? 'https' : 'http')]);
   // A client may ask to be told at once when there is no leader (clientv3.WithRequireLeader).
-  const refuse = (headers: http2.IncomingHttpHeaders) =>
-    headers['hasleader'] === 'true' && port.status().believedLeader === 0 ? etcdErrors.noLeader : null;
-  const server = tls
-    ? http2.createSecureServer({
-        ...tls,
-        requestCert: true,
-        rejectUnauthorized: true,
-        minVersion: 'TLSv1.2',
-        ALPNProtocols: ['h2'],
-        settings: http2Settings,
-        maxSessionMemory: MAX_SESSION_MEMORY_MB,
-      })
-    : http2.createServer({ settings: http2Settings, maxSessionMemory: MAX_SESSION_MEMORY_MB });
-  const sessions = new Set<http2.ServerHttp2Session>();
-  const grpcLimits: GrpcLimits = { ...limits, stalledMs: bounds.stalledMs };
+  const refuse = (headers: RequestHeaders) =>
+    headers.get('hasleader') === 'true' && port.status().believedLeader === 0 ? etcdErrors.noLeader : null;
+  const connections = new Set<Http2Connection>();
   const budget = new ByteBudget(bounds.keptBytes);
+  const server = createSocketServer(tlsTexts, (socket) => {
+    const share = budget.part(bounds.keptBytesOfOne);
+    const connection = new Http2Connection(socket, {
+      onReady: () => newcomers.admit(socket),
+      onStream: (stream, headers) => serveGrpc(stream, headers, { methods, limits, refuse, budget: share }),
+    });
+    connections.add(connection);
+    socket.on('close', () => connections.delete(connection));
+  });
   const newcomers = new Newcomers(server, { atMost: bounds.newcomers, deadlineMs: bounds.newcomerMs });
   server.maxConnections = bounds.connections;
-  server.on('connection', (socket) => socket.setNoDelay(true));
-  server.on('session', (session) => {
-    sessions.add(session);
-    session.setLocalWindowSize(4 << 20);
-    session.on('error', () => {}).on('close', () => sessions.delete(session));
-    // The client's first frame.
-    session.once('remoteSettings', () => newcomers.admit(session.socket));
-    const share = budget.part(bounds.keptBytesOfOne);
-    session.on('stream', (stream, headers) =>
-      serveGrpc({ stream, headers, methods, limits: grpcLimits, refuse, budget: share }),
-    );
-  });
+  const rounds = setInterval(
+    () => connections.forEach((connection) => connection.resetStalled(STALL_ROUNDS)),
+    bounds.stalledMs / STALL_ROUNDS,
+  ).unref();
   return {
     listen: (address) =>
       new Promise((resolve, reject) => {
@@ -104,10 +94,31 @@ export function createClientServer(
       }),
     close: (graceMs = 1000) =>
       new Promise((resolve) => {
+        clearInterval(rounds);
         server.close(() => resolve());
         newcomers.clear();
-        for (const session of sessions) session.close();
-        setTimeout(() => sessions.forEach((session) => session.destroy()), graceMs).unref();
+        for (const connection of connections) connection.close();
+        setTimeout(() => connections.forEach((connection) => connection.destroy()), graceMs).unref();
       }),
   };
+}
+
+/** Sockets come once the client is known and has begun HTTP/2. What speaks anything else is closed. */
+function createSocketServer(tlsTexts: ClientTls | null, onHttp2: (socket: Socket) => void): Server {
+  const onSocket = (socket: Socket): void => {
+    // A lost connection is nothing to report; without a listener it would end the process.
+    socket.on('error', () => {});
+    readPreface(socket, { isHttp2: () => onHttp2(socket), isOther: () => socket.destroy() });
+  };
+  if (!tlsTexts) return createServer({ noDelay: true }, onSocket);
+  const options = {
+    requestCert: true,
+    rejectUnauthorized: true,
+    minVersion: 'TLSv1.2',
+    ALPNProtocols: ['h2'],
+  } as const;
+  return tls.createServer({ ...tlsTexts, ...options, noDelay: true }, (socket) => {
+    if (socket.alpnProtocol === 'h2') onSocket(socket);
+    else socket.destroy();
+  });
 }

@@ -1,12 +1,14 @@
 /**
- * A thin gRPC server over node:http2: routes a stream to its method, reads the framed request, answers with one framed
+ * A thin gRPC server over HTTP/2: routes a stream to its method, reads the framed request, answers with one framed
  * message and the status in the trailers. Methods come from a table by path ("/etcdserverpb.KV/Put"); what is not in it is
  * Unimplemented. Compression is not offered. Tried against etcd's Go client and grpc-js.
  */
-import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import { type EtcdError, etcdErrors, grpcCode } from '../machine/errors.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import { encodeGrpcMessage, FrameReader, frame, GrpcError, parseGrpcTimeout } from './grpc-frame.ts';
+import { headerBlock } from './http2/header-block.ts';
+import type { RequestHeaders } from './http2/header-decoder.ts';
+import type { Http2Stream, StreamListener } from './http2/stream.ts';
 
 export interface Call {
   /** Milliseconds left for this call at its start, the caller's deadline bounded by the server's. */
@@ -16,128 +18,118 @@ export interface Call {
 /** One request, one response, both protobuf bytes. Rejects with GrpcError. */
 export type UnaryMethod = (request: Uint8Array, call: Call) => Promise<Uint8Array>;
 
-export type Methods = ReadonlyMap<string, UnaryMethod>;
-
 export interface GrpcLimits {
   /** Of one request message. */
   readonly maxMessageBytes: number;
   /** The deadline of a call that brings none, and the longest that is honoured. */
   readonly maxTimeoutMs: number;
-  /** A stream on which nothing moves for so long is reset, because it keeps bytes of the budget. Above maxTimeoutMs. */
-  readonly stalledMs: number;
+}
+
+export interface GrpcService {
+  readonly methods: ReadonlyMap<string, UnaryMethod>;
+  readonly limits: GrpcLimits;
+  /** Says why a call with these headers is not even looked at, or null. */
+  readonly refuse: (headers: RequestHeaders) => EtcdError | null;
+  /** Pays for what is kept for a stream until it is closed. */
+  readonly budget: ByteBudget;
 }
 
 /** What a stream keeps besides its bodies, roughly, and a chunk besides its bytes. */
 const STREAM_BYTES = 16 * 1024;
 const CHUNK_BYTES = 256;
 
-const responseHeaders = { ':status': 200, 'content-type': 'application/grpc' };
+const answerHeaders = { ':status': '200', 'content-type': 'application/grpc' };
+const answerBlock = headerBlock(answerHeaders);
+const okBlock = headerBlock({ 'grpc-status': '0' });
+const notGrpcBlock = headerBlock({ ':status': '415' });
 
 /** Serves one stream. The stream must be fresh: nothing read, nothing answered. */
-export function serveGrpc(options: {
-  /** Says why a call with these headers is not even looked at, or null. */
-  readonly refuse: (headers: IncomingHttpHeaders) => EtcdError | null;
-  readonly stream: ServerHttp2Stream;
-  readonly headers: IncomingHttpHeaders;
-  readonly methods: Methods;
-  readonly limits: GrpcLimits;
-  /** Pays for what is kept for this stream until it is closed. */
-  readonly budget: ByteBudget;
-}): void {
-  const { stream, headers, methods, limits } = options;
-  // A caller that resets its stream is nothing to report; without a listener it would end the process.
-  stream.on('error', () => {});
-  stream.setTimeout(limits.stalledMs, () => stream.close(constants.NGHTTP2_CANCEL));
-  if (!headers['content-type']?.startsWith('application/grpc')) {
-    stream.resume().respond({ ':status': 415 }, { endStream: true });
-    return;
-  }
-  const path = String(headers[':path']);
-  const method = methods.get(path);
-  if (!method) {
-    endWithStatus(stream, grpcCode.unimplemented, `unknown method ${path}`);
-    return;
-  }
-  const refusal = options.refuse(headers);
-  if (refusal) {
-    endWithStatus(stream, refusal.code, refusal.message);
-    return;
-  }
-  const keep = keeperOf(stream, options.budget);
-  if (!keep(STREAM_BYTES)) {
-    endWithStatus(stream, etcdErrors.tooManyRequests.code, etcdErrors.tooManyRequests.message);
-    return;
-  }
-  const timeoutMs = Math.min(parseGrpcTimeout(String(headers['grpc-timeout'] ?? '')) ?? Infinity, limits.maxTimeoutMs);
-  serveUnary(stream, { method, timeoutMs, keep, maxMessageBytes: limits.maxMessageBytes });
-}
-
-/** Takes bytes from the budget until the stream is closed; false when they are not to be had. */
-type Keep = (bytes: number) => boolean;
-
-function keeperOf(stream: ServerHttp2Stream, budget: ByteBudget): Keep {
-  let kept = 0;
-  stream.on('close', () => budget.give(kept));
-  return (bytes) => {
-    if (stream.destroyed || !budget.take(bytes)) return false;
-    kept += bytes;
-    return true;
-  };
-}
-
-interface UnaryCall extends Call {
-  readonly method: UnaryMethod;
-  readonly keep: Keep;
-  readonly maxMessageBytes: number;
+export function serveGrpc(stream: Http2Stream, headers: RequestHeaders, service: GrpcService): void {
+  if (!headers.get('content-type')?.startsWith('application/grpc')) return stream.end(notGrpcBlock);
+  const path = headers.get(':path') ?? '';
+  const method = service.methods.get(path);
+  if (!method) return endWithStatus(stream, grpcCode.unimplemented, `unknown method ${path}`);
+  const refusal = service.refuse(headers);
+  if (refusal) return endWithStatus(stream, refusal.code, refusal.message);
+  const { budget, limits } = service;
+  if (!budget.take(STREAM_BYTES)) return endWithError(stream, tooManyRequests());
+  const timeoutMs = Math.min(parseGrpcTimeout(headers.get('grpc-timeout')) ?? Infinity, limits.maxTimeoutMs);
+  stream.listen(new UnaryCall(stream, { method, budget, timeoutMs, maxMessageBytes: limits.maxMessageBytes }));
 }
 
 const tooManyRequests = () => new GrpcError(etcdErrors.tooManyRequests.code, etcdErrors.tooManyRequests.message);
 
-function serveUnary(stream: ServerHttp2Stream, call: UnaryCall): void {
-  const reader = new FrameReader(call.maxMessageBytes);
-  let request: Uint8Array | null = null;
-  stream.on('data', (chunk: Buffer) => {
+class UnaryCall implements StreamListener {
+  readonly #stream: Http2Stream;
+  readonly #method: UnaryMethod;
+  readonly #call: Call;
+  readonly #budget: ByteBudget;
+  readonly #reader: FrameReader;
+  #request: Uint8Array | null = null;
+  /** Taken from the budget until the stream is closed. */
+  #kept = STREAM_BYTES;
+
+  constructor(
+    stream: Http2Stream,
+    call: Call & { readonly method: UnaryMethod; readonly budget: ByteBudget; readonly maxMessageBytes: number },
+  ) {
+    this.#stream = stream;
+    this.#method = call.method;
+    this.#call = call;
+    this.#budget = call.budget;
+    this.#reader = new FrameReader(call.maxMessageBytes);
+  }
+
+  onData(chunk: Buffer): void {
     try {
-      if (!call.keep(chunk.length + CHUNK_BYTES)) throw tooManyRequests();
-      for (const message of reader.push(chunk)) {
-        if (request) throw new GrpcError(grpcCode.internal, 'a unary call carries one message');
-        request = message;
+      if (!this.#keep(chunk.length + CHUNK_BYTES)) throw tooManyRequests();
+      for (const message of this.#reader.push(chunk)) {
+        if (this.#request) throw new GrpcError(grpcCode.internal, 'a unary call carries one message');
+        this.#request = message;
       }
     } catch (error) {
-      stream.removeAllListeners('data').removeAllListeners('end').resume();
-      endWithError(stream, error);
+      endWithError(this.#stream, error);
     }
-  });
-  stream.on('end', () => {
-    if (request === null || reader.isInsideMessage)
-      endWithStatus(stream, grpcCode.internal, 'the request ended before its message');
-    else
-      call.method(request, call).then(
-        (response) => {
-          if (call.keep(response.length)) endWithResponse(stream, response);
-          else endWithError(stream, tooManyRequests());
-        },
-        (error: unknown) => endWithError(stream, error),
-      );
-  });
+  }
+
+  onEnd(): void {
+    if (this.#request === null || this.#reader.isInsideMessage)
+      return endWithStatus(this.#stream, grpcCode.internal, 'the request ended before its message');
+    this.#method(this.#request, this.#call).then(
+      (response) => this.#answer(response),
+      (error: unknown) => endWithError(this.#stream, error),
+    );
+  }
+
+  onClose(): void {
+    this.#budget.give(this.#kept);
+    this.#kept = 0;
+  }
+
+  #answer(response: Uint8Array): void {
+    const stream = this.#stream;
+    if (!stream.isOpen) return;
+    if (!this.#keep(response.length)) return endWithError(stream, tooManyRequests());
+    stream.respond(answerBlock);
+    stream.write(frame(response));
+    stream.end(okBlock);
+  }
+
+  #keep(bytes: number): boolean {
+    if (!this.#budget.take(bytes)) return false;
+    this.#kept += bytes;
+    return true;
+  }
 }
 
-function endWithResponse(stream: ServerHttp2Stream, response: Uint8Array): void {
-  if (stream.destroyed || stream.closed) return;
-  stream.respond(responseHeaders, { waitForTrailers: true });
-  stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
-  stream.end(frame(response));
-}
-
-function endWithError(stream: ServerHttp2Stream, error: unknown): void {
+function endWithError(stream: Http2Stream, error: unknown): void {
   if (error instanceof GrpcError) endWithStatus(stream, error.code, error.message);
   else endWithStatus(stream, grpcCode.internal, error instanceof Error ? error.message : String(error));
 }
 
 /** A response of headers only ("Trailers-Only"). */
-function endWithStatus(stream: ServerHttp2Stream, code: number, message: string): void {
-  if (stream.destroyed || stream.closed || stream.headersSent) return;
+function endWithStatus(stream: Http2Stream, code: number, message: string): void {
+  if (!stream.isOpen) return;
   const status = { 'grpc-status': String(code), 'grpc-message': encodeGrpcMessage(message) };
-  // What still comes of the request is not kept, nor does it block the connection's other streams.
-  stream.resume().respond({ ...responseHeaders, ...status }, { endStream: true });
+  stream.end(headerBlock({ ...answerHeaders, ...status }));
 }
