@@ -78,6 +78,11 @@ export class Http2Connection implements StreamHost {
     socket.on('close', () => this.#end());
   }
 
+  /** Nothing comes of it any more; its socket may still have something to send. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
   /** No new streams; the connection ends once those under way are answered. */
   close(): void {
     if (this.#isClosing || this.#isOver) return;
