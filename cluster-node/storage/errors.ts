@@ -19,3 +19,8 @@ export function isNoSpace(error: unknown): boolean {
   const code = (error as NodeJS.ErrnoException | null)?.code;
   return code === 'ENOSPC' || code === 'EDQUOT';
 }
+
+/** A snapshot could not be written or fetched. What was there before is untouched, and so is the log: try again later. */
+export class SnapshotFailedError extends Error {
+  override readonly name = 'SnapshotFailedError';
+}
