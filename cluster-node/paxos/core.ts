@@ -7,7 +7,8 @@
  * only wires them: it takes an input, lets the part concerned act, and then settles what follows (a higher ballot deposes a
  * leader, more acceptances decide slots, a change of leader sends waiting requests again).
  */
-import type { MemberSlot } from '../contract/ballot.ts';
+import type { MemberSlot, Slot } from '../contract/ballot.ts';
+import type { Configuration } from '../contract/configuration.ts';
 import type { Accept, Heartbeat, HeartbeatReply, PeerMessage, RequestId } from '../contract/peer.ts';
 import { Acceptor } from './acceptor.ts';
 import { Election } from './election.ts';
@@ -134,6 +135,8 @@ export class PaxosCore {
       undecidedSlots: this.#proposer.leadership?.undecidedSlots ?? 0,
       pendingRequests: this.#requests.count + this.#reads.count,
       transferTarget: this.#proposer.transferTarget,
+      obstacle: this.#learner.obstacle,
+      hiddenSlot: this.#proposer.hiddenSlot,
     });
   }
 
@@ -162,13 +165,15 @@ export class PaxosCore {
       case 'transfer':
         return this.#proposer.onTransferAsked(input.target);
       case 'logRead':
-        return this.#learner.onLogRead(input.to, input.fromSlot, input.entries);
+        return this.#learner.onLogRead(input);
       case 'health':
         this.#health.own = input.health;
         return;
-      case 'reconfigure':
       case 'snapshotInstalled':
+        return this.#onSnapshotInstalled(input.slot, input.configuration);
       case 'snapshotFailed':
+        return this.#learner.onSnapshotFailed();
+      case 'reconfigure':
         return;
     }
   }
@@ -212,6 +217,12 @@ export class PaxosCore {
   #onLink(member: MemberSlot, up: boolean): void {
     const peer = this.#peers.get(member);
     if (peer !== undefined && !up) this.#election.onLinkDown(peer);
+  }
+
+  #onSnapshotInstalled(slot: Slot, _configuration: Configuration): void {
+    if (!this.#learner.onSnapshotInstalled(slot)) return;
+    this.#proposer.endBySnapshot();
+    this.#requests.onSkipped();
   }
 
   #onTick(): void {

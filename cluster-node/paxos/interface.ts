@@ -56,7 +56,7 @@ export interface RecoveredState {
 export type DurableRecord =
   | { readonly kind: 'promised'; readonly ballot: Ballot }
   | { readonly kind: 'accepted'; readonly entry: Entry }
-  /** Knowledge, not a vow: may be lost in a crash without harm, so nothing waits for it. Entries up to it are on disk. */
+  /** Knowledge, not a vow: may be lost in a crash without harm, so nothing waits for it. Entries up to it, or a snapshot, are on disk. */
   | { readonly kind: 'decided'; readonly upTo: Slot };
 
 export type Input =
@@ -107,9 +107,14 @@ export type Effect =
   | { readonly kind: 'readReady'; readonly request: RequestId; readonly readSlot: Slot }
   /** The request was certainly not and will never be proposed by this node on behalf of the client. */
   | { readonly kind: 'refuse'; readonly request: RequestId; readonly reason: 'busy' | 'noLeader' }
+  /** The request may or may not have been applied, in slots that a snapshot skipped: nothing more will be said about it. */
+  | { readonly kind: 'lost'; readonly request: RequestId }
   /** A peer asks for decided entries that the core no longer keeps in memory. */
   | { readonly kind: 'readLog'; readonly to: MemberSlot; readonly fromSlot: Slot; readonly maxBytes: number }
-  /** This node is too far behind for any peer's log: get the snapshot at this slot or a later one, from this peer first. */
+  /**
+   * This node is too far behind for any peer's log: get the snapshot at this slot or a later one, from this peer first. Given
+   * again after a long time without `snapshotInstalled` or `snapshotFailed`; one that still makes progress goes on.
+   */
   | { readonly kind: 'fetchSnapshot'; readonly from: MemberSlot; readonly slot: Slot }
   | { readonly kind: 'event'; readonly event: CoreEvent };
 

@@ -8,10 +8,16 @@
 import type { Ballot, MemberSlot, Slot } from '../contract/ballot.ts';
 import type { CatchUpEntries, Entry } from '../contract/peer.ts';
 import type { Acceptor } from './acceptor.ts';
+import type { Input } from './interface.ts';
 import type { Outbox } from './outbox.ts';
-import type { Peers } from './peers.ts';
+import type { Peer, Peers } from './peers.ts';
 import type { ReplicaLog } from './replica-log.ts';
 import type { PaxosRules } from './rules.ts';
+
+/** A snapshot is given up after this many times the patience for a page; the runtime tells of a failure much earlier. */
+const SNAPSHOT_PATIENCE_RETRIES = 600;
+
+type LogRead = Extract<Input, { kind: 'logRead' }>;
 
 interface Parts {
   readonly out: Outbox;
@@ -31,6 +37,12 @@ export class Learner {
   #asked: { readonly fromSlot: Slot; readonly atMs: number } | null = null;
   #recordedUpTo: Slot;
   #decidedAtLastRound: Slot;
+  /** A snapshot is being fetched: nothing below it will come in any other way. */
+  #fetch: { readonly from: MemberSlot; readonly slot: Slot; readonly atMs: number } | null = null;
+  /** The last peer whose snapshot could not be had; another one is preferred. */
+  #failedFrom: MemberSlot = 0;
+  /** Peers for which the runtime reads its log, and since when. */
+  #reading = new Map<MemberSlot, number>();
   #parts: Parts;
 
   constructor(parts: Parts) {
@@ -86,19 +98,46 @@ export class Learner {
 
   onCatchUpEntries(from: MemberSlot, message: CatchUpEntries): void {
     if (this.#asked?.fromSlot === message.fromSlot) this.#asked = null;
-    const before = this.#parts.log.decidedUpTo;
+    const { log } = this.#parts;
+    const before = log.decidedUpTo;
+    const needsSnapshot = message.entries.length === 0 && message.snapshotSlot > before;
+    if (needsSnapshot && message.fromSlot === before + 1) return this.#fetchSnapshot(from, message.snapshotSlot);
     this.learn(from, message.entries);
-    const { decidedUpTo } = this.#parts.log;
-    if (decidedUpTo > before && decidedUpTo < message.decidedUpTo) this.ask(from);
+    if (log.decidedUpTo > before && log.decidedUpTo < message.decidedUpTo) this.ask(from);
   }
 
-  /** Asks for the next decided entries, unless an earlier question may still be answered. */
+  /** Asks for the next decided entries, unless an earlier question, or a snapshot, may still bring them. */
   ask(member: MemberSlot): void {
     const { out, log, retryMs } = this.#parts;
     const fromSlot = log.decidedUpTo + 1;
-    if (this.#asked !== null && out.nowMs - this.#asked.atMs < retryMs) return;
+    if (this.#isFetching() || (this.#asked !== null && out.nowMs - this.#asked.atMs < retryMs)) return;
     this.#asked = { fromSlot, atMs: out.nowMs };
     out.send(member, { kind: 'catchUpRequest', fromSlot });
+  }
+
+  onSnapshotFailed(): void {
+    this.#failedFrom = this.#fetch?.from ?? 0;
+    this.#fetch = null;
+  }
+
+  /** The machine stands at this slot, from a snapshot. Returns whether that is news. */
+  onSnapshotInstalled(slot: Slot): boolean {
+    const { log, rules } = this.#parts;
+    this.#fetch = null;
+    this.#failedFrom = 0;
+    if (!rules.mayInstall(slot, log.decidedUpTo)) return false;
+    log.skipTo(slot);
+    this.#asked = null;
+    this.advance();
+    return true;
+  }
+
+  /** What catching up waits for, in words, when that is more than the answer of a peer; else null. */
+  get obstacle(): string | null {
+    if (this.#fetch === null) return null;
+    const { slot, from, atMs } = this.#fetch;
+    const seconds = Math.round((this.#parts.out.nowMs - atMs) / 1000);
+    return `no log reaches back that far, so the snapshot at slot ${slot} is fetched from member ${from}, for ${seconds} s now`;
   }
 
   /** After an accept: when the next decided slot is not among what came, asking is faster than waiting for a resend. */
@@ -108,24 +147,30 @@ export class Learner {
 
   /** Once a heartbeat interval: asks the most advanced peer when nothing was decided here meanwhile. */
   onRound(): void {
-    const { log, peers, out } = this.#parts;
+    const { log } = this.#parts;
     const isStill = log.decidedUpTo === this.#decidedAtLastRound;
     this.#decidedAtLastRound = log.decidedUpTo;
-    const best = isStill ? peers.mostDecided(out.nowMs) : undefined;
-    if (best !== undefined && best.decidedUpTo > log.decidedUpTo) this.ask(best.member);
+    const source = isStill ? this.#source() : undefined;
+    if (source !== undefined) this.ask(source.member);
   }
 
-  /** Answers a peer's catch-up request from memory, or has the runtime read its log. */
+  /** Answers a peer's catch-up request from memory, or has the runtime read its log: one page at a time for each peer. */
   onCatchUpRequest(from: MemberSlot, fromSlot: Slot): void {
-    const { log, out, maxBatchBytes } = this.#parts;
-    if (fromSlot < log.startSlot && fromSlot <= log.decidedUpTo)
-      return out.emit({ kind: 'readLog', to: from, fromSlot, maxBytes: maxBatchBytes });
-    this.#sendEntries(from, fromSlot, log.page({ fromSlot, upToSlot: log.decidedUpTo, maxBytes: maxBatchBytes }));
+    const { log, out, maxBatchBytes, retryMs } = this.#parts;
+    if (fromSlot >= log.startSlot || fromSlot > log.decidedUpTo) {
+      const entries = log.page({ fromSlot, upToSlot: log.decidedUpTo, maxBytes: maxBatchBytes });
+      return this.#sendEntries(from, fromSlot, { entries, snapshotSlot: 0 });
+    }
+    if (out.nowMs - (this.#reading.get(from) ?? Number.NEGATIVE_INFINITY) < retryMs) return;
+    this.#reading.set(from, out.nowMs);
+    out.emit({ kind: 'readLog', to: from, fromSlot, maxBytes: maxBatchBytes });
   }
 
-  onLogRead(to: MemberSlot, fromSlot: Slot, entries: readonly Entry[]): void {
+  /** What the runtime's log has, which is preferred, or else the slot of its snapshot. */
+  onLogRead({ to, fromSlot, entries, snapshotSlot }: LogRead): void {
+    this.#reading.delete(to);
     const decided = entries.filter((entry) => entry.slot <= this.#parts.log.decidedUpTo);
-    this.#sendEntries(to, fromSlot, decided);
+    this.#sendEntries(to, fromSlot, { entries: decided, snapshotSlot: decided.length > 0 ? 0 : snapshotSlot });
   }
 
   /** Records the decided slot; once in a while is enough, since it only shortens recovery. */
@@ -136,9 +181,31 @@ export class Learner {
     out.persist({ kind: 'decided', upTo: log.decidedUpTo });
   }
 
-  #sendEntries(to: MemberSlot, fromSlot: Slot, entries: readonly Entry[]): void {
+  #sendEntries(to: MemberSlot, fromSlot: Slot, found: Pick<CatchUpEntries, 'entries' | 'snapshotSlot'>): void {
     const { decidedUpTo } = this.#parts.log;
-    this.#parts.out.send(to, { kind: 'catchUpEntries', fromSlot, entries, decidedUpTo, snapshotSlot: 0 });
+    this.#parts.out.send(to, { kind: 'catchUpEntries', fromSlot, ...found, decidedUpTo });
+  }
+
+  #fetchSnapshot(from: MemberSlot, slot: Slot): void {
+    const { out } = this.#parts;
+    if (this.#isFetching()) return;
+    this.#fetch = { from, slot, atMs: out.nowMs };
+    out.emit({ kind: 'fetchSnapshot', from, slot });
+  }
+
+  #isFetching(): boolean {
+    const { out, retryMs } = this.#parts;
+    return this.#fetch !== null && out.nowMs - this.#fetch.atMs < SNAPSHOT_PATIENCE_RETRIES * retryMs;
+  }
+
+  /** The most advanced peer, if it knows more than this node; not the one that just failed if there is another. */
+  #source(): Peer | undefined {
+    const { log, peers, out } = this.#parts;
+    const best = peers.mostDecided(out.nowMs);
+    if (best === undefined || best.decidedUpTo <= log.decidedUpTo) return undefined;
+    if (best.member !== this.#failedFrom) return best;
+    const isOther = (peer: Peer) => peer !== best && peer.decidedUpTo > log.decidedUpTo;
+    return peers.all.find((peer) => isOther(peer) && peers.isConnected(peer, out.nowMs)) ?? best;
   }
 
   #decide(entry: Entry): void {

@@ -86,6 +86,15 @@ export class Proposer {
     if (this.#candidacy !== null && ballot > this.#candidacy.ballot) this.#candidacy = null;
   }
 
+  /**
+   * A snapshot skipped slots. A leader that lacks what others decided has been deposed without hearing of it, or is about to
+   * be; a candidate asked about slots that are over. Both begin anew.
+   */
+  endBySnapshot(): void {
+    this.#stepDown('higherBallot');
+    this.#candidacy = null;
+  }
+
   /** After everything that an input did directly: may a candidate lead, what is chosen, is a transfer through? */
   settle(): void {
     this.#tryToLead();

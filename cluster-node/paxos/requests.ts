@@ -79,6 +79,18 @@ export class ClientRequests {
     if (pending !== undefined) this.#remove(pending);
   }
 
+  /**
+   * Slots were skipped by a snapshot. What had left this node may have been applied in them, which nobody can tell any more,
+   * and proposing it again would bring no result: the machine applies a request once. The client learns that it is unknown.
+   */
+  onSkipped(): void {
+    for (const pending of this.#bySequence.values()) {
+      if (pending.attempts === 0) continue;
+      this.#remove(pending);
+      this.#parts.out.emit({ kind: 'lost', request: pending.request });
+    }
+  }
+
   /** There is a new leader: whatever the old one held may be lost. */
   onLeaderChange(): void {
     for (const pending of this.#bySequence.values()) this.#dispatch(pending);

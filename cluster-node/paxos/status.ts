@@ -1,5 +1,5 @@
 /** What a core tells of itself for status and samples. */
-import type { Ballot } from '../contract/ballot.ts';
+import type { Ballot, Slot } from '../contract/ballot.ts';
 import type { Configuration } from '../contract/configuration.ts';
 import type { Election } from './election.ts';
 import type { CoreStatus } from './interface.ts';
@@ -13,6 +13,10 @@ interface Observed extends Pick<CoreStatus, 'role' | 'undecidedSlots' | 'pending
   readonly election: Election;
   readonly promised: Ballot;
   readonly configuration: Configuration;
+  /** What catching up waits for. */
+  readonly obstacle: string | null;
+  /** What nobody could show when this node last tried to lead. */
+  readonly hiddenSlot: Slot | null;
 }
 
 export function statusOf(observed: Observed): CoreStatus {
@@ -40,7 +44,7 @@ export function statusOf(observed: Observed): CoreStatus {
     quorumConnected: peers.isQuorumConnected(nowMs),
     configuration,
     faultySlots: log.lostSlots,
-    behind: null,
+    behind: observed.obstacle ?? (isContent ? null : hiddenText(observed)),
     undecidedSlots,
     pendingRequests,
     transferTarget,
@@ -51,4 +55,9 @@ export function statusOf(observed: Observed): CoreStatus {
       decidedUpTo: peer.decidedUpTo,
     })),
   };
+}
+
+function hiddenText({ hiddenSlot, log }: Observed): string | null {
+  if (hiddenSlot === null || hiddenSlot <= log.decidedUpTo) return null;
+  return `nobody can lead: a value may have been chosen in slot ${hiddenSlot} whose copies are damaged or out of reach; start the members that are away`;
 }

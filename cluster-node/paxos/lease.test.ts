@@ -1,0 +1,130 @@
+import { describe, expect, it } from 'vitest';
+import { DiskCluster } from './disk-cluster.ts';
+import type { CoreOptions } from './interface.ts';
+
+const LEASE = { durationMs: 300, driftRatio: 0.1 };
+const OPTIONS: Partial<CoreOptions> = { leaseReads: LEASE };
+
+function led(options = OPTIONS): { cluster: DiskCluster; leader: number; others: [number, number] } {
+  const cluster = new DiskCluster([1, 2, 3], options);
+  cluster.run(1500);
+  const leader = cluster.leader();
+  return { cluster, leader, others: [1, 2, 3].filter((member) => member !== leader) as [number, number] };
+}
+
+/** Reads there now and returns whether that was answered in the same moment, and by how many messages. */
+function readNow(cluster: DiskCluster, member: number, sequence: number): { isAnswered: boolean; sends: number } {
+  const before = cluster.effects.length;
+  cluster.read(member, sequence);
+  const effects = cluster.effects.slice(before).map(({ effect }) => effect);
+  return {
+    isAnswered: effects.some((effect) => effect.kind === 'readReady' && effect.request.sequence === sequence),
+    sends: effects.filter((effect) => effect.kind === 'send').length,
+  };
+}
+
+describe('a leader with a lease', () => {
+  it('answers reads without a message; without the option it asks first', () => {
+    const { cluster, leader } = led();
+    expect(readNow(cluster, leader, 1)).toEqual({ isAnswered: true, sends: 0 });
+    const asking = led({});
+    expect(readNow(asking.cluster, asking.leader, 1).sends).toBeGreaterThan(0);
+  });
+
+  it('relies on it no longer than its shortened duration from when it sent the heartbeat', () => {
+    const { cluster, leader } = led();
+    cluster.isolate(leader);
+    // The last answered round is at most one heartbeat old.
+    cluster.run(LEASE.durationMs * (1 - LEASE.driftRatio) - 60);
+    expect(readNow(cluster, leader, 1).isAnswered).toBe(true);
+    cluster.run(60);
+    expect(readNow(cluster, leader, 2).isAnswered).toBe(false);
+  });
+
+  it('has none after a pause of its event loop, until a later heartbeat is answered', () => {
+    const { cluster, leader } = led();
+    cluster.nowMs += 150;
+    expect(readNow(cluster, leader, 1).sends).toBeGreaterThan(0);
+    cluster.run(100);
+    expect(readNow(cluster, leader, 2)).toEqual({ isAnswered: true, sends: 0 });
+  });
+
+  it('gives it up for good when it hands over, and the target need not wait for the vows to end', () => {
+    const { cluster, leader, others } = led();
+    const [target] = others;
+    cluster.give(leader, { kind: 'transfer', target });
+    expect(cluster.leader()).toBe(target);
+    expect(cluster.messagesOf(target, 'prepare').at(-1)?.leaseReleased).toBeGreaterThan(0);
+  });
+
+  it('does not use it again under the same ballot when a hand-over failed', () => {
+    const { cluster, leader, others } = led();
+    const [target] = others;
+    cluster.cut.add(`${leader}-${target}`);
+    cluster.give(leader, { kind: 'transfer', target });
+    cluster.run(550);
+    cluster.cut.clear();
+    cluster.run(400);
+    expect(cluster.leader()).toBe(leader);
+    expect(readNow(cluster, leader, 1).sends).toBeGreaterThan(0);
+  });
+});
+
+describe('a member that vowed', () => {
+  const prepare = (ballot: number, leaseReleased = 0) =>
+    ({ kind: 'prepare', ballot, configId: 1, fromSlot: 1, leaseReleased }) as const;
+
+  it('answers no prepare until the vow has ended, and then does', () => {
+    const { cluster, leader, others } = led();
+    const [member, candidate] = others;
+    const ballot = cluster.status(member).promised + 10 * 1024;
+    cluster.isolate(leader);
+    const count = () => cluster.messagesOf(member, 'promise').filter((message) => message.ballot >= ballot).length;
+    cluster.give(member, { kind: 'message', from: candidate, message: prepare(ballot) });
+    expect(count()).toBe(0);
+    cluster.nowMs += LEASE.durationMs;
+    cluster.give(member, { kind: 'message', from: candidate, message: prepare(ballot) });
+    expect(count()).toBe(1);
+  });
+
+  it('accepts from a higher ballot all the same: a quorum has promised it, so the lease is over', () => {
+    const { cluster, others } = led();
+    const [member, other] = others;
+    const ballot = cluster.status(member).promised + 10 * 1024;
+    cluster.give(member, {
+      kind: 'message',
+      from: other,
+      message: { kind: 'accept', ballot, entries: [], decidedUpTo: 0 },
+    });
+    expect(cluster.status(member).promised).toBe(ballot);
+  });
+
+  it('keeps still for a full duration after a restart, since it may have vowed before', () => {
+    const { cluster, leader, others } = led();
+    const [member, candidate] = others;
+    cluster.isolate(leader);
+    cluster.cutBoth(member, candidate);
+    cluster.stop(member);
+    cluster.restart(member);
+    const { promised } = cluster.status(member);
+    cluster.give(member, { kind: 'tick' });
+    cluster.nowMs += LEASE.durationMs - 10;
+    cluster.give(member, { kind: 'message', from: candidate, message: prepare(promised + 10 * 1024) });
+    expect(cluster.status(member).promised).toBe(promised);
+    cluster.nowMs += 10;
+    cluster.give(member, { kind: 'message', from: candidate, message: prepare(promised + 10 * 1024) });
+    expect(cluster.status(member).promised).toBe(promised + 10 * 1024);
+  });
+
+  it('lets another lead after the leader is gone, and no read of the old one is answered by then', () => {
+    const { cluster, leader, others } = led();
+    cluster.isolate(leader);
+    for (let i = 1; i <= 200 && cluster.leaders().every((member) => member === leader); i++) {
+      cluster.run(10);
+      const isAnswered = readNow(cluster, leader, i).isAnswered;
+      const isReplaced = cluster.leaders().some((member) => member !== leader);
+      expect(isAnswered && isReplaced).toBe(false);
+    }
+    expect(cluster.leaders().some((member) => others.includes(member))).toBe(true);
+  });
+});
