@@ -1,7 +1,7 @@
 /** How a node comes back: after an absence while the others worked on, and at a start with a long log. */
 import { type BenchCluster, type BenchNode, leaderOf, revisionAt, statusOf } from './clusters.ts';
 import type { Sample } from './figures.ts';
-import { levelWith } from './outages.ts';
+import { levelWithOthers } from './outages.ts';
 import type { Bench } from './throughput.ts';
 import { until } from '../../fixtures/until.ts';
 
@@ -31,7 +31,7 @@ export async function measureAbsence(bench: Bench, absenceMs: number): Promise<S
     await pause(absenceMs);
     follower.start();
     const startedMs = performance.now();
-    const goal = await levelWith(cluster, follower, START_DEADLINE_MS);
+    const goal = await levelWithOthers(cluster, follower, START_DEADLINE_MS);
     const tookMs = performance.now() - startedMs;
     bench.client.stop();
     const { operations, elapsedMs } = await loading;
@@ -54,11 +54,13 @@ export async function measureStart(
 ): Promise<Sample[]> {
   const samples: Sample[] = [];
   for (const cluster of bench.clusters) {
-    const { leader, follower } = await rolesOf(cluster);
+    const { leader } = await rolesOf(cluster);
     const has = Number((await statusOf(leader)).raftAppliedIndex);
     const load = { ports: [leader.clientPort], callers: FILL_CALLERS, workload: smallWorkload, seed: 1 };
     await bench.client.load({ ...load, total: Math.max(1, slots - has), warmUpMs: 0, measureMs: 3_600_000 });
-    await levelWith(cluster, follower);
+    // Leadership may have moved under so much load.
+    const { follower } = await rolesOf(cluster);
+    await levelWithOthers(cluster, follower);
     for (let time = 0; time < times; time++) {
       await follower.kill();
       const startedMs = performance.now();

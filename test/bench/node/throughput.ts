@@ -1,5 +1,5 @@
 /** Closed loops of callers: operations a second, latency, and CPU per operation of each role and of the client. */
-import { type BenchCluster, type BenchNode, leaderOf, revisionAt } from './clusters.ts';
+import { type BenchCluster, type BenchNode, leaderOf, revisionAt, statusOf } from './clusters.ts';
 import type { LoadClient } from './load-client.ts';
 import type { LoadResult } from './load-messages.ts';
 import { cpuMsOf } from './process-usage.ts';
@@ -39,8 +39,8 @@ export interface Bench {
   readonly progress: (line: string) => void;
 }
 
-/** Of both kinds of call before anything is measured, so that compilers have seen what is to come. */
-const FIRST_WARM_UP_MS = 5000;
+/** Of both kinds of call before anything is measured, so that compilers have seen what is to come: so often a measurement. */
+const FIRST_WARM_UP = 2;
 
 /** Writes every key once, so that reads find something. */
 export async function fill({ client }: Bench, cluster: BenchCluster, workload: Workload): Promise<void> {
@@ -49,11 +49,6 @@ export async function fill({ client }: Bench, cluster: BenchCluster, workload: W
   const { putsAcknowledged } = await client.load({ ...job, total: workload.keys });
   if (putsAcknowledged !== workload.keys)
     throw new Error(`only ${putsAcknowledged} of ${workload.keys} keys were written`);
-}
-
-async function warmUp({ client }: Bench, cluster: BenchCluster, workload: Workload): Promise<void> {
-  const ports = cluster.nodes.map((node) => node.clientPort);
-  await client.load({ ports, callers: 64, workload, seed: 1, total: null, warmUpMs: 0, measureMs: FIRST_WARM_UP_MS });
 }
 
 /** Every round goes through all scenarios, and through the clusters turn about: only one is under load at a time. */
@@ -66,7 +61,15 @@ export async function measureThroughput(
   const { valueBytes, keys } = options;
   for (const cluster of bench.clusters) {
     await fill(bench, cluster, { kind: 'put', valueBytes, keys });
-    await warmUp(bench, cluster, { kind: 'mixed', valueBytes, keys });
+    const job = {
+      callers: 64,
+      workload: { kind: 'mixed', valueBytes, keys },
+      seed: 1,
+      total: null,
+      warmUpMs: 0,
+    } as const;
+    const ports = cluster.nodes.map((node) => node.clientPort);
+    await bench.client.load({ ...job, ports, measureMs: options.seconds * 1000 * FIRST_WARM_UP });
   }
   for (let round = 0; round < options.rounds; round++)
     for (const [index, scenario] of scenarios.entries()) {
@@ -88,6 +91,7 @@ async function measureOnce(
   const cpu = new Map(
     await Promise.all(cluster.nodes.map(async (node) => [node, new CpuClock(await node.pid())] as const)),
   );
+  const termBefore = (await statusOf(leader)).raftTerm;
   const revisionBefore = await revisionAt(leader);
   const { valueBytes, keys } = options;
   const job = {
@@ -100,11 +104,13 @@ async function measureOnce(
     { ...job, seed: options.round + 1, warmUpMs: WARM_UP_MS, measureMs: options.seconds * 1000 },
     () => cpu.forEach((clock) => clock.mark()),
   );
-  const written = (await revisionAt(await leaderOf(cluster))) - revisionBefore;
+  const leaderAfter = await leaderOf(cluster);
+  const written = (await revisionAt(leaderAfter)) - revisionBefore;
   checkWritten(written, result);
   const scenario = `${names[kind]}, ${callers} callers${target === 'all' ? ', all nodes' : ''}`;
-  const figures = figuresOf(result, { leader, cpu });
-  bench.progress(`${scenario}: ${cluster.name}: ${Math.round(figures['operations a second'] ?? 0)}/s`);
+  const elections = (await statusOf(leaderAfter)).raftTerm === termBefore ? 0 : 1;
+  const figures = figuresOf(result, { leader, cpu, elections });
+  bench.progress(`${scenario}: ${cluster.name}: ${Math.round(figures['operations a second'])}/s`);
   return Object.entries(figures).map(([figure, value]) => ({ scenario, figure, cluster: cluster.name, value }));
 }
 
@@ -116,8 +122,8 @@ function checkWritten(written: number, { putsAcknowledged, putsUnknown }: LoadRe
 
 function figuresOf(
   result: LoadResult,
-  { leader, cpu }: { leader: BenchNode; cpu: ReadonlyMap<BenchNode, CpuClock> },
-): Record<string, number> {
+  { leader, cpu, elections }: { leader: BenchNode; cpu: ReadonlyMap<BenchNode, CpuClock>; elections: number },
+) {
   const perOperation = (ms: number) => (ms * 1000) / Math.max(1, result.operations);
   const leaderMs = cpu.get(leader)?.usedMs ?? 0;
   const allMs = [...cpu.values()].reduce((total, clock) => total + clock.usedMs, 0);
@@ -128,7 +134,10 @@ function figuresOf(
     'leader CPU µs/op': perOperation(leaderMs),
     'a follower CPU µs/op': perOperation((allMs - leaderMs) / Math.max(1, cpu.size - 1)),
     'client CPU µs/op': perOperation(result.clientCpuMs),
+    'all nodes CPU µs/op': perOperation(allMs),
     errors: result.errors,
+    // Then what is called the leader's was not the leader's all the time.
+    'leader changed': elections,
   };
 }
 
