@@ -48,11 +48,16 @@ export class Acceptor {
     this.#parts.out.persist({ kind: 'promised', ballot });
   }
 
+  /** A candidate of an ended configuration must learn its end first; its quorums are not those that count now. */
+  mayPromise({ ballot, configId }: Prepare): boolean {
+    const { rules, membership } = this.#parts;
+    return rules.mayCampaign(configId, membership.configId) && rules.mayPromise(this.promised, ballot);
+  }
+
   /** Phase 1b. While a lease is vowed a higher ballot gets no answer yet; its candidate asks again every heartbeat. */
   onPrepare(from: MemberSlot, message: Prepare): void {
-    const { rules, vow } = this.#parts;
-    if (!rules.mayPromise(this.promised, message.ballot)) return this.#refuse(from, message.ballot);
-    if (message.ballot > this.promised && vow.forbids(message.leaseReleased)) return;
+    if (!this.mayPromise(message)) return this.#refuse(from, message.ballot);
+    if (message.ballot > this.promised && this.#parts.vow.forbids(message.leaseReleased)) return;
     if (message.ballot > this.promised) this.raise(message.ballot);
     this.#sendPromise(from, message);
   }

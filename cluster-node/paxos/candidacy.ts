@@ -29,6 +29,7 @@ interface Report {
 
 export class Candidacy {
   readonly ballot: Ballot;
+  readonly configId: number;
   readonly fromSlot: Slot;
   /** When it last got anywhere. */
   progressAtMs: number;
@@ -43,6 +44,7 @@ export class Candidacy {
     this.#parts = parts;
     this.ballot = ballot;
     this.#leaseReleased = leaseReleased;
+    this.configId = parts.membership.configId;
     this.fromSlot = parts.log.decidedUpTo + 1;
     this.progressAtMs = parts.out.nowMs;
     this.#ownRecord = parts.out.lastRecord;
@@ -109,15 +111,19 @@ export class Candidacy {
     return ahead;
   }
 
-  /** What must be proposed again: for each slot above the decided ones the binding value, a no-op where nobody has one. */
+  /**
+   * What must be proposed again: for each slot above the decided ones the binding value, a no-op where nobody has one. A stop
+   * entry is the last: what was accepted after it is of another configuration, or was never chosen.
+   */
   proposals(): Entry[] {
-    const { log } = this.#parts;
+    const { log, membership, rules } = this.#parts;
     let upTo = log.acceptedUpTo;
     for (const slot of this.#reported.keys()) upTo = Math.max(upTo, slot);
     const entries: Entry[] = [];
     for (let slot = log.decidedUpTo + 1; slot <= upTo; slot++) {
       const { value, digest } = this.#bound(slot) ?? NO_OP;
       entries.push({ slot, ballot: this.ballot, value, digest });
+      if (rules.isLast(membership.successorIn(value) !== null)) break;
     }
     return entries;
   }

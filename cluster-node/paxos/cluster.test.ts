@@ -1,83 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { firstConfiguration } from '../contract/configuration.ts';
-import { exampleMember } from './member-example.ts';
-import { PaxosCore } from './core.ts';
-import type { CoreOptions, Effect, Input } from './interface.ts';
-
-const OPTIONS: CoreOptions = {
-  self: 1,
-  configuration: firstConfiguration([1, 2, 3].map(exampleMember)),
-  heartbeatMs: 50,
-  electionTimeoutMs: 500,
-  seed: 7,
-  maxUndecidedSlots: 100,
-  maxBatchBytes: 1024,
-};
-
-/** A few cores with an instant network and an instant disk: enough for what one step leads to. */
-class InstantCluster {
-  nowMs = 0;
-  readonly effects: { member: number; effect: Effect }[] = [];
-  readonly cores = new Map<number, PaxosCore>();
-  /** Links that lose everything, as "from-to". */
-  readonly cut = new Set<string>();
-  #queue: { member: number; input: Input }[] = [];
-
-  constructor(members: readonly number[]) {
-    const configuration = firstConfiguration(members.map(exampleMember));
-    for (const self of members) this.cores.set(self, new PaxosCore({ ...OPTIONS, self, configuration }, null));
-  }
-
-  core(member: number): PaxosCore {
-    return this.cores.get(member) as PaxosCore;
-  }
-
-  give(member: number, input: Input): void {
-    this.#queue.push({ member, input });
-    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) this.#step(next);
-  }
-
-  run(ms: number): void {
-    for (const end = this.nowMs + ms; this.nowMs < end; this.nowMs += 10)
-      for (const member of this.cores.keys()) this.give(member, { kind: 'tick' });
-  }
-
-  cutBoth(a: number, b: number): void {
-    this.cut.add(`${a}-${b}`);
-    this.cut.add(`${b}-${a}`);
-  }
-
-  leaders(): number[] {
-    return [...this.cores].filter(([, core]) => core.status(this.nowMs).role === 'leader').map(([member]) => member);
-  }
-
-  delivered(member: number): string[] {
-    const texts: string[] = [];
-    for (const { member: at, effect } of this.effects)
-      if (at === member && effect.kind === 'deliver' && effect.entry.value.length > 0)
-        texts.push(Buffer.from(effect.entry.value).toString());
-    return texts;
-  }
-
-  propose(member: number, text: string, sequence: number): void {
-    const request = { origin: member, boot: 1, sequence };
-    this.give(member, { kind: 'propose', request, value: Buffer.from(text) });
-  }
-
-  #step({ member, input }: { member: number; input: Input }): void {
-    for (const effect of this.core(member).step(input, this.nowMs)) {
-      this.effects.push({ member, effect });
-      if (effect.kind === 'persist') this.#queue.push({ member, input: { kind: 'durable', upTo: effect.sequence } });
-      if (effect.kind === 'deliver') this.#queue.push({ member, input: { kind: 'applied', upTo: effect.entry.slot } });
-      if (effect.kind === 'send' && !this.cut.has(`${member}-${effect.to}`))
-        this.#queue.push({ member: effect.to, input: { kind: 'message', from: member, message: effect.message } });
-    }
-  }
-}
+import { ELECTION_TIMEOUT_MS, HEARTBEAT_MS, DiskCluster } from './disk-cluster.ts';
 
 describe('the core in a cluster', () => {
   it('elects one leader, decides what any member takes in, and delivers it in one order everywhere', () => {
-    const cluster = new InstantCluster([1, 2, 3]);
+    const cluster = new DiskCluster([1, 2, 3]);
     cluster.run(500);
     expect(cluster.leaders()).toHaveLength(1);
     for (let i = 1; i <= 30; i++) cluster.propose((i % 3) + 1, `v${i}`, i);
@@ -87,7 +13,7 @@ describe('the core in a cluster', () => {
   });
 
   it.each([1, 5, 7])('works with %i members', (count) => {
-    const cluster = new InstantCluster(Array.from({ length: count }, (_, at) => at + 1));
+    const cluster = new DiskCluster(Array.from({ length: count }, (_, at) => at + 1));
     cluster.run(500);
     cluster.propose(1, 'v', 1);
     cluster.give(1, { kind: 'read', request: { origin: 1, boot: 1, sequence: 2 } });
@@ -98,7 +24,7 @@ describe('the core in a cluster', () => {
   });
 
   it('hands leadership to the target at once', () => {
-    const cluster = new InstantCluster([1, 2, 3]);
+    const cluster = new DiskCluster([1, 2, 3]);
     cluster.run(500);
     const [leader] = cluster.leaders();
     const target = ((leader as number) % 3) + 1;
@@ -110,10 +36,10 @@ describe('the core in a cluster', () => {
 });
 
 describe('partial partitions (Ng et al., OmniPaxos, section 2)', () => {
-  const FOUR_TIMEOUTS_MS = 4 * OPTIONS.electionTimeoutMs;
+  const FOUR_TIMEOUTS_MS = 4 * ELECTION_TIMEOUT_MS;
 
-  function ledBy(members: readonly number[]): { cluster: InstantCluster; leader: number; others: number[] } {
-    const cluster = new InstantCluster(members);
+  function ledBy(members: readonly number[]): { cluster: DiskCluster; leader: number; others: number[] } {
+    const cluster = new DiskCluster(members);
     cluster.run(1000);
     const leader = cluster.leaders()[0] as number;
     return { cluster, leader, others: members.filter((member) => member !== leader) };
@@ -143,11 +69,11 @@ describe('partial partitions (Ng et al., OmniPaxos, section 2)', () => {
 
   it('chained: a member that lost only its link to the leader neither deposes it nor is left out', () => {
     const { cluster, leader, others } = ledBy([1, 2, 3]);
-    const ballot = cluster.core(leader).status(cluster.nowMs).leaderBallot;
+    const ballot = cluster.status(leader).leaderBallot;
     cluster.cutBoth(leader, others[0] as number);
     cluster.run(FOUR_TIMEOUTS_MS);
     expect(cluster.leaders()).toEqual([leader]);
-    expect(cluster.core(leader).status(cluster.nowMs).leaderBallot).toBe(ballot);
+    expect(cluster.status(leader).leaderBallot).toBe(ballot);
     cluster.propose(others[0] as number, 'relayed', 1);
     cluster.run(200);
     for (const member of [1, 2, 3]) expect(cluster.delivered(member)).toEqual(['relayed']);
@@ -156,25 +82,25 @@ describe('partial partitions (Ng et al., OmniPaxos, section 2)', () => {
 
 describe('a change of leader', () => {
   it('is over within six heartbeats when the connections to a dead leader break', () => {
-    const cluster = new InstantCluster([1, 2, 3]);
+    const cluster = new DiskCluster([1, 2, 3]);
     cluster.run(1000);
     const dead = cluster.leaders()[0] as number;
     const survivors = [1, 2, 3].filter((member) => member !== dead);
     for (const member of survivors) cluster.cutBoth(member, dead);
     for (const member of survivors) cluster.give(member, { kind: 'link', member: dead, up: false });
-    cluster.run(6 * OPTIONS.heartbeatMs);
+    cluster.run(6 * HEARTBEAT_MS);
     expect(cluster.leaders().filter((member) => member !== dead)).toHaveLength(1);
   });
 
   it('keeps what clients asked for meanwhile', () => {
-    const cluster = new InstantCluster([1, 2, 3]);
+    const cluster = new DiskCluster([1, 2, 3]);
     cluster.run(1000);
     const dead = cluster.leaders()[0] as number;
     const [origin, other] = [1, 2, 3].filter((member) => member !== dead) as [number, number];
     cluster.cutBoth(origin, dead);
     cluster.cutBoth(other, dead);
     cluster.propose(origin, 'asked while nobody led', 1);
-    cluster.run(4 * OPTIONS.electionTimeoutMs);
+    cluster.run(4 * ELECTION_TIMEOUT_MS);
     expect(cluster.delivered(other)).toEqual(['asked while nobody led']);
     expect(cluster.delivered(dead)).toEqual([]);
     cluster.cut.clear();
@@ -183,7 +109,7 @@ describe('a change of leader', () => {
   });
 
   it('gives a transfer up after an election timeout when the target hears nothing of it', () => {
-    const cluster = new InstantCluster([1, 2, 3]);
+    const cluster = new DiskCluster([1, 2, 3]);
     cluster.run(1000);
     const leader = cluster.leaders()[0] as number;
     const target = (leader % 3) + 1;
@@ -192,7 +118,7 @@ describe('a change of leader', () => {
     cluster.give(leader, { kind: 'transfer', target });
     cluster.propose(leader, 'queued', 2);
     expect(cluster.delivered(leader)).toEqual(['before']);
-    cluster.run(OPTIONS.electionTimeoutMs + 100);
+    cluster.run(ELECTION_TIMEOUT_MS + 100);
     expect(cluster.leaders()).toEqual([leader]);
     expect(cluster.delivered(leader)).toEqual(['before', 'queued']);
     const failed = { kind: 'transferFailed', target, reason: 'the target did not take over in time' };

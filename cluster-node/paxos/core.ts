@@ -9,12 +9,13 @@
  */
 import type { MemberSlot, Slot } from '../contract/ballot.ts';
 import type { Configuration } from '../contract/configuration.ts';
-import type { Accept, Heartbeat, HeartbeatReply, PeerMessage, RequestId } from '../contract/peer.ts';
+import type { Accept, Entry, Heartbeat, HeartbeatReply, PeerMessage, RequestId } from '../contract/peer.ts';
 import { Acceptor } from './acceptor.ts';
 import { Election } from './election.ts';
 import type { CoreOptions, CoreStatus, Effect, Input, RecoveredState } from './interface.ts';
 import { Health } from './health.ts';
 import { Jitter } from './jitter.ts';
+import { Lag } from './lag.ts';
 import { Learner } from './learner.ts';
 import { LeaderLease, LeaseVow } from './lease.ts';
 import { Membership } from './membership.ts';
@@ -45,6 +46,7 @@ export class PaxosCore {
   readonly #reads: ClientReads;
   readonly #confirmation: ReadConfirmation;
   readonly #proposer: Proposer;
+  readonly #lag: Lag;
   #roundAtMs = Number.NEGATIVE_INFINITY;
   /**
    * `recovered` is null for a node that has never run. `rules` are for the simulator's negative controls; leave them out.
@@ -58,10 +60,9 @@ export class PaxosCore {
     this.#options = options;
     const membership = new Membership(self, options.configuration, rules);
     this.#membership = membership;
-    const { quorums } = membership;
     const log = new ReplicaLog(recovered, options.memorySlots);
     this.#log = log;
-    const peers = new Peers({ self, quorums, rules, timeoutMs: options.electionTimeoutMs });
+    const peers = new Peers({ membership, rules, timeoutMs: options.electionTimeoutMs });
     this.#peers = peers;
     const lease = options.leaseReads ?? null;
     const vow = new LeaseVow({ out, rules, lease }, recovered?.promised ?? null);
@@ -80,8 +81,9 @@ export class PaxosCore {
       peers,
       maxBatchBytes,
       retryMs: CATCH_UP_RETRY_HEARTBEATS * options.heartbeatMs,
-      onDecided: (entry) => this.#requests.onDecided(entry),
+      onDecided: (entry) => this.#onDecided(entry),
     });
+    this.#lag = new Lag({ out, log, peers, membership, obstacle: () => this.#learner.obstacle });
     const next = () => this.#election.route(this.#acceptor.promised);
     const propose = (value: Uint8Array, digest: number) => this.#proposer.propose(value, digest);
     this.#requests = new ClientRequests({ out, options, route: { propose, next } });
@@ -90,7 +92,9 @@ export class PaxosCore {
     this.#confirmation = new ReadConfirmation({
       rules,
       peers,
-      quorums,
+      get quorums() {
+        return membership.quorums;
+      },
       self,
       answer: (replyTo, reply) => (replyTo === self ? this.#reads.onReply(reply) : out.send(replyTo, reply)),
     });
@@ -132,10 +136,10 @@ export class PaxosCore {
       promised: this.#acceptor.promised,
       configuration: this.#membership.configuration,
       role: this.#proposer.role,
+      behind: this.#lag.text(),
       undecidedSlots: this.#proposer.leadership?.undecidedSlots ?? 0,
       pendingRequests: this.#requests.count + this.#reads.count,
       transferTarget: this.#proposer.transferTarget,
-      obstacle: this.#learner.obstacle,
       hiddenSlot: this.#proposer.hiddenSlot,
     });
   }
@@ -145,8 +149,8 @@ export class PaxosCore {
       case 'tick':
         return this.#onTick();
       case 'message': {
-        const peer = this.#peers.get(input.from);
-        return peer === undefined ? undefined : this.#onMessage(peer, input.message);
+        if (input.from === this.#options.self) return;
+        return this.#onMessage(this.#peers.meet(input.from, this.#out.nowMs), input.message);
       }
       case 'durable':
         this.#out.durableUpTo = Math.max(this.#out.durableUpTo, input.upTo);
@@ -169,21 +173,21 @@ export class PaxosCore {
       case 'health':
         this.#health.own = input.health;
         return;
+      case 'reconfigure':
+        return this.#proposer.onReconfigureAsked(input.change);
       case 'snapshotInstalled':
         return this.#onSnapshotInstalled(input.slot, input.configuration);
       case 'snapshotFailed':
         return this.#learner.onSnapshotFailed();
-      case 'reconfigure':
-        return;
     }
   }
 
   #onMessage(peer: Peer, message: PeerMessage): void {
     const from = peer.member;
-    peer.heardAtMs = this.#out.nowMs;
     switch (message.kind) {
       case 'prepare':
-        if (message.ballot > this.#acceptor.promised) this.#election.yieldToCandidate();
+        if (message.ballot > this.#acceptor.promised && this.#acceptor.mayPromise(message))
+          this.#election.yieldToCandidate();
         return this.#acceptor.onPrepare(from, message);
       case 'promise':
         return this.#proposer.onPromise(from, message);
@@ -192,7 +196,7 @@ export class PaxosCore {
       case 'accepted':
         return this.#proposer.leadership?.onAccepted(from, message);
       case 'nack':
-        return this.#proposer.onNack(message);
+        return this.#proposer.onNack(from, message);
       case 'heartbeat':
         return this.#onHeartbeat(peer, message);
       case 'heartbeatReply':
@@ -219,8 +223,9 @@ export class PaxosCore {
     if (peer !== undefined && !up) this.#election.onLinkDown(peer);
   }
 
-  #onSnapshotInstalled(slot: Slot, _configuration: Configuration): void {
+  #onSnapshotInstalled(slot: Slot, configuration: Configuration): void {
     if (!this.#learner.onSnapshotInstalled(slot)) return;
+    if (configuration.configId !== this.#membership.configId) this.#enter(configuration, slot);
     this.#proposer.endBySnapshot();
     this.#requests.onSkipped();
   }
@@ -235,9 +240,23 @@ export class PaxosCore {
     this.#sendHeartbeats();
     this.#proposer.onRound();
     this.#learner.onRound();
+    this.#lag.onRound();
     this.#learner.record();
     this.#requests.onRound();
     this.#reads.onRound();
+  }
+
+  #onDecided(entry: Entry): void {
+    this.#requests.onDecided(entry);
+    const next = this.#membership.successorIn(entry.value);
+    if (next !== null) this.#enter(next, entry.slot);
+  }
+
+  /** `configuration` is in force from the slot after `slot` on; `settle` ends a leadership or candidacy of the one before. */
+  #enter(configuration: Configuration, slot: Slot): void {
+    this.#membership.enter(configuration);
+    this.#peers.onConfiguration();
+    this.#out.event({ kind: 'configurationChanged', configuration, slot });
   }
 
   /** What follows from any input, in an order that lets a deposed leader do nothing more. */
@@ -262,11 +281,14 @@ export class PaxosCore {
   #onHeartbeat(peer: Peer, message: Heartbeat): void {
     const { promised } = this.#acceptor;
     this.#peers.onHeartbeat(peer, message, this.#out.nowMs);
-    this.#proposer.onForeignPromise(message.promised);
+    // A member of an earlier configuration may have promised whatever it likes: it counts for nothing any more.
+    const isStranger = this.#peers.isStranger(peer);
+    if (!isStranger) this.#proposer.onForeignPromise(message.promised);
+    const mayLead = !isStranger || message.configId > this.#membership.configId;
     const { sequence, leaderBallot } = message;
     const leads = message.believedLeader === peer.member;
     if (leads) {
-      if (leaderBallot >= promised) this.#follow(peer.member, leaderBallot);
+      if (mayLead && leaderBallot >= promised) this.#follow(peer.member, leaderBallot);
       this.#learner.onNotice(leaderBallot, message.decidedUpTo);
     } else if (this.#election.leader === peer.member && this.#election.forget()) this.#election.hasNewView = true;
     const { decidedUpTo } = this.#log;
@@ -277,6 +299,7 @@ export class PaxosCore {
 
   #onHeartbeatReply(peer: Peer, message: HeartbeatReply): void {
     this.#peers.onReply(peer, message, this.#out.nowMs);
+    if (this.#peers.isStranger(peer)) return;
     this.#proposer.onForeignPromise(message.promised);
     // It missed phase 1; until it promises this ballot it counts neither for slots nor for reads.
     const { leadership } = this.#proposer;
@@ -317,7 +340,7 @@ export class PaxosCore {
       appliedUpTo: this.#log.appliedUpTo,
       health: this.#health.own,
     };
-    for (const peer of this.#peers.all) this.#out.send(peer.member, heartbeat);
+    for (const peer of this.#peers.addressees(nowMs)) this.#out.send(peer.member, heartbeat);
     this.#confirmReads();
   }
 

@@ -3,18 +3,21 @@
  * `run`, in ticks of 10 ms; links can be cut, nodes stopped and started again from what their disks hold.
  */
 import type { MemberSlot, Slot } from '../contract/ballot.ts';
-import { firstConfiguration } from '../contract/configuration.ts';
+import { type Configuration, type ConfigurationChange, firstConfiguration } from '../contract/configuration.ts';
 import type { Entry, PeerMessage } from '../contract/peer.ts';
 import { PaxosCore } from './core.ts';
-import type { CoreOptions, CoreStatus, DurableRecord, Effect, Input, RecoveredState } from './interface.ts';
+import type { CoreEvent, CoreOptions, CoreStatus, DurableRecord, Effect, Input, RecoveredState } from './interface.ts';
 import { exampleMember } from './member-example.ts';
 import { PAXOS_RULES, type PaxosRules } from './rules.ts';
+
+export const HEARTBEAT_MS = 50;
+export const ELECTION_TIMEOUT_MS = 500;
 
 const TEST_OPTIONS: CoreOptions = {
   self: 1,
   configuration: firstConfiguration([1, 2, 3].map(exampleMember)),
-  heartbeatMs: 50,
-  electionTimeoutMs: 500,
+  heartbeatMs: HEARTBEAT_MS,
+  electionTimeoutMs: ELECTION_TIMEOUT_MS,
   seed: 7,
   maxUndecidedSlots: 100,
   maxBatchBytes: 1024,
@@ -27,6 +30,8 @@ interface Disk {
   readonly accepted: Map<Slot, Entry>;
   /** Entries up to here were replaced by a snapshot. */
   snapshotSlot: Slot;
+  /** Configurations by the last slot before them. */
+  readonly configurations: Map<Slot, Configuration>;
 }
 
 export class DiskCluster {
@@ -43,10 +48,7 @@ export class DiskCluster {
   constructor(members: readonly MemberSlot[], options: Partial<CoreOptions> = {}, rules: PaxosRules = PAXOS_RULES) {
     this.#rules = rules;
     this.#options = { ...TEST_OPTIONS, configuration: firstConfiguration(members.map(exampleMember)), ...options };
-    for (const self of members) {
-      this.disks.set(self, { promised: 0, decidedUpTo: 0, accepted: new Map(), snapshotSlot: 0 });
-      this.#start(self, null);
-    }
+    for (const self of members) this.start(self);
   }
 
   core(member: MemberSlot): PaxosCore {
@@ -59,6 +61,14 @@ export class DiskCluster {
 
   status(member: MemberSlot): CoreStatus {
     return this.core(member).status(this.nowMs);
+  }
+
+  /** A node with an empty disk, or again one that was here before. */
+  start(member: MemberSlot): void {
+    if (this.disks.has(member)) return this.restart(member);
+    const configurations = new Map([[0, this.#options.configuration]]);
+    this.disks.set(member, { promised: 0, decidedUpTo: 0, accepted: new Map(), snapshotSlot: 0, configurations });
+    this.#start(member, null);
   }
 
   stop(member: MemberSlot): void {
@@ -103,10 +113,11 @@ export class DiskCluster {
     return leader;
   }
 
+  /** What this node executed so far, in all its lives; without no-ops and configurations. */
   delivered(member: MemberSlot): string[] {
     const texts: string[] = [];
     for (const { member: at, effect } of this.effects)
-      if (at === member && effect.kind === 'deliver' && effect.entry.value.length > 0)
+      if (at === member && effect.kind === 'deliver' && isText(effect.entry.value))
         texts.push(String.fromCharCode(...effect.entry.value));
     return texts;
   }
@@ -115,6 +126,11 @@ export class DiskCluster {
   effectsOf<K extends Effect['kind']>(member: MemberSlot, kind: K): Extract<Effect, { kind: K }>[] {
     const found = this.effects.filter(({ member: at, effect }) => at === member && effect.kind === kind);
     return found.map(({ effect }) => effect as Extract<Effect, { kind: K }>);
+  }
+
+  events<K extends CoreEvent['kind']>(member: MemberSlot, kind: K): Extract<CoreEvent, { kind: K }>[] {
+    const events = this.effectsOf(member, 'event').map(({ event }) => event);
+    return events.filter((event): event is Extract<CoreEvent, { kind: K }> => event.kind === kind);
   }
 
   messagesOf<K extends PeerMessage['kind']>(member: MemberSlot, kind: K): Extract<PeerMessage, { kind: K }>[] {
@@ -135,8 +151,16 @@ export class DiskCluster {
     this.give(member, { kind: 'read', request: { origin: member, boot: 1, sequence } });
   }
 
+  /** Asks a node for a change of members; returns why it refused, or null. */
+  change(member: MemberSlot, change: ConfigurationChange): string | null {
+    const before = this.events(member, 'reconfigureRefused').length;
+    this.give(member, { kind: 'reconfigure', change });
+    return this.events(member, 'reconfigureRefused')[before]?.reason ?? null;
+  }
+
   #start(self: MemberSlot, recovered: RecoveredState | null): void {
-    this.cores.set(self, new PaxosCore({ ...this.#options, self }, recovered, this.#rules));
+    const configuration = configurationAfter(this.disk(self).configurations, recovered?.decidedUpTo ?? 0);
+    this.cores.set(self, new PaxosCore({ ...this.#options, configuration, self }, recovered, this.#rules));
   }
 
   #step({ member, input }: { member: MemberSlot; input: Input }): void {
@@ -150,6 +174,8 @@ export class DiskCluster {
       if (effect.kind === 'deliver') give(member, { kind: 'applied', upTo: effect.entry.slot });
       if (effect.kind === 'send' && !this.cut.has(`${member}-${effect.to}`))
         give(effect.to, { kind: 'message', from: member, message: effect.message });
+      if (effect.kind === 'event' && effect.event.kind === 'configurationChanged')
+        this.disk(member).configurations.set(effect.event.slot, effect.event.configuration);
       if (effect.kind === 'readLog') give(member, this.#readLog(member, effect));
     }
   }
@@ -171,4 +197,13 @@ export class DiskCluster {
     }
     return { kind: 'logRead', to, fromSlot, entries, snapshotSlot: fromSlot <= snapshotSlot ? snapshotSlot : 0 };
   }
+}
+
+function configurationAfter(configurations: ReadonlyMap<Slot, Configuration>, decidedUpTo: Slot): Configuration {
+  const begun = [...configurations].filter(([slot]) => slot <= decidedUpTo).sort(([left], [right]) => left - right);
+  return (begun.at(-1) as [Slot, Configuration])[1];
+}
+
+function isText(value: Uint8Array): boolean {
+  return (value[0] ?? 0) > 2;
 }

@@ -4,14 +4,18 @@
  * Sending and writing go in parallel; this node counts itself only for what is durable, like every other acceptor.
  */
 import type { Ballot, MemberSlot, Slot } from '../contract/ballot.ts';
+import { type Configuration, encodeConfiguration } from '../contract/configuration.ts';
+import { digestOf } from '../contract/digest.ts';
 import type { Accepted, Entry } from '../contract/peer.ts';
 import type { Acceptor } from './acceptor.ts';
 import type { CoreOptions } from './interface.ts';
 import type { Learner } from './learner.ts';
+import type { Membership } from './membership.ts';
 import type { Outbox } from './outbox.ts';
 import type { Peers } from './peers.ts';
 import type { QuorumSystem } from './quorum.ts';
 import type { ReplicaLog } from './replica-log.ts';
+import type { PaxosRules } from './rules.ts';
 
 /** Slots in one accept at most, whatever their size. */
 const MAX_BATCH_SLOTS = 2048;
@@ -24,7 +28,8 @@ interface Parts {
   readonly acceptor: Acceptor;
   readonly learner: Learner;
   readonly peers: Peers;
-  readonly quorums: QuorumSystem;
+  readonly membership: Membership;
+  readonly rules: PaxosRules;
   readonly options: CoreOptions;
 }
 
@@ -39,17 +44,26 @@ interface Follower {
 }
 
 interface Proposal {
+  /** It ends the configuration: nothing follows it under this ballot. */
+  readonly isStop: boolean;
   readonly value: Uint8Array;
   readonly digest: number;
 }
 
 export class Leadership {
   readonly ballot: Ballot;
+  /** The configuration that it leads; its quorums are counted to its end. */
+  readonly configId: number;
   /** Phase 1 found accepted values up to here; earlier leaders may have answered clients for any of them. */
   readonly recoveredUpTo: Slot;
   /** While a transfer is under way nothing new is proposed. */
   isPaused = false;
   #proposedUpTo: Slot;
+  #quorums: QuorumSystem;
+  /** A stop entry is among what is gathered or proposed. */
+  #hasStop: boolean;
+  /** It is proposed. */
+  #isStopped: boolean;
   #batchRecord = 0;
   #gathered: Proposal[] = [];
   #followers = new Map<MemberSlot, Follower>();
@@ -58,6 +72,8 @@ export class Leadership {
   constructor(parts: Parts, ballot: Ballot, recovered: readonly Entry[]) {
     this.#parts = parts;
     this.ballot = ballot;
+    this.configId = parts.membership.configId;
+    this.#quorums = parts.membership.quorums;
     this.#proposedUpTo = parts.log.decidedUpTo;
     this.recoveredUpTo = parts.log.decidedUpTo + recovered.length;
     for (const peer of parts.peers.all)
@@ -68,6 +84,8 @@ export class Leadership {
         resentUpTo: 0,
         gapUpTo: 0,
       });
+    const last = recovered.at(-1);
+    this.#hasStop = this.#isStopped = last !== undefined && parts.membership.successorIn(last.value) !== null;
     parts.acceptor.accept(ballot, []);
     this.#proposeAgain(recovered);
   }
@@ -80,14 +98,35 @@ export class Leadership {
   /** Takes in a value; false when too much is undecided already. */
   propose(value: Uint8Array, digest: number): boolean {
     if (this.undecidedSlots >= this.#parts.options.maxUndecidedSlots) return false;
-    this.#gathered.push({ value, digest });
+    this.#gathered.push({ value, digest, isStop: false });
     this.flush();
     return true;
   }
 
+  /** Whether a stop entry waits to be decided: what comes after it is kept for nobody, since its origin sends it again. */
+  get isStopping(): boolean {
+    return this.#hasStop;
+  }
+
+  /** Proposes, after everything taken in so far, the stop entry that ends this configuration. Once, and not while paused. */
+  stop(next: Configuration): void {
+    if (this.#hasStop || this.isPaused) throw new Error('a configuration cannot end now');
+    const value = encodeConfiguration(next);
+    this.#hasStop = true;
+    this.#gathered.push({ value, digest: digestOf(value), isStop: true });
+    this.flush();
+  }
+
+  /** How far this member has everything on disk under this ballot; 0 when nothing is known. */
+  durableUpTo(member: MemberSlot): Slot {
+    const { acceptor, membership } = this.#parts;
+    return member === membership.self ? acceptor.durableUpTo : (this.#followers.get(member)?.durableUpTo ?? 0);
+  }
+
   /** Proposes what has gathered, unless the previous batch is still on its way. Returns whether anything was sent. */
   flush(): boolean {
-    if (this.#gathered.length === 0 || this.isPaused || this.#isBatchUnderWay()) return false;
+    const mayPropose = !this.isPaused && !this.#isStopped;
+    if (this.#gathered.length === 0 || !mayPropose || this.#isBatchUnderWay()) return false;
     this.#sendBatch(this.#takeBatch());
     return true;
   }
@@ -107,10 +146,8 @@ export class Leadership {
 
   /** Decides what a quorum has durably accepted; tells the followers at once, with the next batch if there is one. */
   count(): void {
-    const { log, learner, acceptor, quorums, options } = this.#parts;
-    const chosenUpTo = quorums.phase2UpTo((member) =>
-      member === options.self ? acceptor.durableUpTo : (this.#followers.get(member)?.durableUpTo ?? 0),
-    );
+    const { log, learner } = this.#parts;
+    const chosenUpTo = this.#quorums.phase2UpTo((member) => this.durableUpTo(member));
     const hasNews = chosenUpTo > log.decidedUpTo;
     if (hasNews) learner.decideUpTo(Math.min(chosenUpTo, this.#proposedUpTo));
     if (!this.flush() && hasNews) this.sendNotice();
@@ -149,8 +186,7 @@ export class Leadership {
 
   /** Whether all that was proposed is decided and the member has it on disk. */
   isLevel(member: MemberSlot): boolean {
-    const follower = this.#followers.get(member);
-    return this.#parts.log.decidedUpTo === this.#proposedUpTo && (follower?.durableUpTo ?? 0) >= this.#proposedUpTo;
+    return this.#parts.log.decidedUpTo === this.#proposedUpTo && this.durableUpTo(member) >= this.#proposedUpTo;
   }
 
   #isBatchUnderWay(): boolean {
@@ -161,10 +197,12 @@ export class Leadership {
   #takeBatch(): Entry[] {
     const entries: Entry[] = [];
     let bytes = 0;
-    for (const { value, digest } of this.#gathered) {
+    for (const { value, digest, isStop } of this.#gathered) {
+      if (this.#isStopped) break;
       bytes += value.length;
       if (entries.length > 0 && (bytes > this.#parts.options.maxBatchBytes || entries.length >= MAX_BATCH_SLOTS)) break;
       entries.push({ slot: this.#proposedUpTo + entries.length + 1, ballot: this.ballot, value, digest });
+      this.#isStopped = this.#parts.rules.isLast(isStop);
     }
     this.#gathered = this.#gathered.slice(entries.length);
     return entries;

@@ -1,10 +1,13 @@
 /**
- * What this node knows of the other members from what they say. "Heard" is one way; "connected" is both ways (a recent
- * heartbeat from there and a recent answer to one of ours), because a leader needs its messages to come back as well.
+ * What this node knows of the others from what they say. "Heard" is one way; "connected" is both ways (a recent heartbeat from
+ * there and a recent answer to one of ours), because a leader needs its messages to come back as well.
+ *
+ * Besides the members of the configuration in force here it knows *strangers*: members of another configuration, later
+ * or earlier. They are talked to while they talk, so that whoever lags can learn from whoever does not. No quorum counts them.
  */
 import type { Ballot, MemberSlot, Slot } from '../contract/ballot.ts';
 import type { Heartbeat, HeartbeatReply, NodeHealth } from '../contract/peer.ts';
-import type { QuorumSystem } from './quorum.ts';
+import type { Membership } from './membership.ts';
 import type { PaxosRules } from './rules.ts';
 
 export interface Peer {
@@ -24,35 +27,77 @@ export interface Peer {
   decidedUpTo: Slot;
   believedLeader: MemberSlot;
   leaderBallot: Ballot;
+  /** The configuration in force there, as far as it said. */
+  configId: number;
 }
 
 const SENT_TIMES_KEPT = 64;
+/** Past this the one unheard for longest is forgotten. */
+const MAX_STRANGERS = 16;
 
 interface Parts {
-  readonly self: MemberSlot;
-  readonly quorums: QuorumSystem;
+  readonly membership: Membership;
   readonly rules: PaxosRules;
   /** A member not heard of for this long is not connected. */
   readonly timeoutMs: number;
 }
 
 export class Peers {
-  readonly all: readonly Peer[];
+  /** The members of the configuration in force here, without this node. */
+  all: readonly Peer[] = [];
   /** Counts this node's heartbeat rounds. */
   sequence = 0;
+  #strangers: Peer[] = [];
   #byMember = new Map<MemberSlot, Peer>();
   #sentAtMs = new Float64Array(SENT_TIMES_KEPT);
   #parts: Parts;
 
   constructor(parts: Parts) {
     this.#parts = parts;
-    const { self, quorums } = parts;
-    this.all = quorums.members.filter((member) => member !== self).map(unheard);
-    for (const peer of this.all) this.#byMember.set(peer.member, peer);
+    this.onConfiguration();
+  }
+
+  /** Another configuration is in force: strangers become members and members strangers, and nothing known is lost. */
+  onConfiguration(): void {
+    const { membership } = this.#parts;
+    const known = this.#byMember;
+    const members = membership.configuration.members.filter(({ memberSlot }) => memberSlot !== membership.self);
+    this.all = members.map(({ memberSlot }) => known.get(memberSlot) ?? unheard(memberSlot));
+    this.#strangers = [...known.values()].filter(({ member }) => membership.roleOf(member) === null);
+    this.#forgetOldStrangers();
   }
 
   get(member: MemberSlot): Peer | undefined {
     return this.#byMember.get(member);
+  }
+
+  isStranger(peer: Peer): boolean {
+    return this.#parts.membership.roleOf(peer.member) === null;
+  }
+
+  /** Something came from this node; it is known from now on. */
+  meet(member: MemberSlot, nowMs: number): Peer {
+    let peer = this.#byMember.get(member);
+    if (peer === undefined) {
+      peer = unheard(member);
+      this.#strangers.push(peer);
+      peer.heardAtMs = nowMs;
+      this.#forgetOldStrangers();
+    }
+    peer.heardAtMs = nowMs;
+    return peer;
+  }
+
+  /**
+   * Whom to send heartbeats: the members, and strangers that still talk and know another configuration. This node itself may be
+   * no member (any more, or not yet); then it only ever talks to members that talk to it.
+   */
+  addressees(nowMs: number): readonly Peer[] {
+    const { self, configId } = this.#parts.membership;
+    const isMember = this.#parts.membership.roleOf(self) !== null;
+    if (isMember && this.#strangers.length === 0) return this.all;
+    const strangers = this.#strangers.filter((peer) => peer.configId !== configId && this.isHeard(peer, nowMs));
+    return [...(isMember ? this.all : this.all.filter((peer) => this.isHeard(peer, nowMs))), ...strangers];
   }
 
   /** Begins a heartbeat round and returns its sequence. */
@@ -67,6 +112,7 @@ export class Peers {
     peer.believedLeader = message.believedLeader;
     peer.leaderBallot = message.leaderBallot;
     peer.health = message.health;
+    peer.configId = message.configId;
     peer.decidedUpTo = Math.max(peer.decidedUpTo, message.decidedUpTo);
   }
 
@@ -90,29 +136,53 @@ export class Peers {
   }
 
   isConnected(peer: Peer, nowMs: number): boolean {
-    return this.isHeard(peer, nowMs) && peer.repliedAtMs !== null && nowMs - peer.repliedAtMs < this.#parts.timeoutMs;
+    return this.isHeard(peer, nowMs) && this.#isAnswering(peer, nowMs);
   }
 
-  /** Whether this node and the members it is connected with, both ways, make a quorum. */
+  /** Whether this node and the voters it is connected with, both ways, make a quorum of both phases. */
   isQuorumConnected(nowMs: number): boolean {
-    return this.#parts.quorums.phase1(
-      (member) => member === this.#parts.self || this.#isConnectedMember(member, nowMs),
-    );
+    const { quorums } = this.#parts.membership;
+    return quorums.phase1((member) => this.isPresent(member, nowMs)) && this.canDecide(nowMs);
   }
 
-  /** A member heard now that says it is content with a leader other than this node. */
+  /** The same for phase 2 alone: what a leader needs. */
+  canDecide(nowMs: number): boolean {
+    return this.#parts.membership.quorums.phase2UpTo((member) => Number(this.isPresent(member, nowMs))) === 1;
+  }
+
+  /** This node itself, or a member it is connected with. */
+  isPresent(member: MemberSlot, nowMs: number): boolean {
+    const peer = this.#byMember.get(member);
+    return member === this.#parts.membership.self || (peer !== undefined && this.isConnected(peer, nowMs));
+  }
+
+  /** A voter heard now that says it is content with a leader other than this node. */
   contentPeer(nowMs: number): Peer | undefined {
+    const { self } = this.#parts.membership;
     return this.all.find(
-      (peer) => peer.believedLeader !== 0 && peer.believedLeader !== this.#parts.self && this.isHeard(peer, nowMs),
+      (peer) =>
+        peer.believedLeader !== 0 &&
+        peer.believedLeader !== self &&
+        this.#parts.membership.isVoter(peer.member) &&
+        this.isHeard(peer, nowMs),
     );
   }
 
-  /** The connected member that knows most decided slots. */
+  /** Of those that can be asked (they answer, or talk to this node unasked), the one that knows most decided slots. */
   mostDecided(nowMs: number): Peer | undefined {
     let best: Peer | undefined;
-    for (const peer of this.all)
-      if (this.isConnected(peer, nowMs) && (best === undefined || peer.decidedUpTo > best.decidedUpTo)) best = peer;
+    for (const peer of this.#byMember.values()) {
+      if (best !== undefined && peer.decidedUpTo <= best.decidedUpTo) continue;
+      if (this.#isAnswering(peer, nowMs) || (this.isStranger(peer) && this.isHeard(peer, nowMs))) best = peer;
+    }
     return best;
+  }
+
+  /** The highest slot that anyone is known to have decided. */
+  get decidedUpTo(): Slot {
+    let highest = 0;
+    for (const peer of this.#byMember.values()) highest = Math.max(highest, peer.decidedUpTo);
+    return highest;
   }
 
   #onGrant(peer: Peer, { promised, sequence }: HeartbeatReply): void {
@@ -121,9 +191,14 @@ export class Peers {
     peer.grantSentAtMs = Math.max(peer.grantSentAtMs, this.#sentAtMs[sequence % SENT_TIMES_KEPT] as number);
   }
 
-  #isConnectedMember(member: MemberSlot, nowMs: number): boolean {
-    const peer = this.#byMember.get(member);
-    return peer !== undefined && this.isConnected(peer, nowMs);
+  #isAnswering(peer: Peer, nowMs: number): boolean {
+    return peer.repliedAtMs !== null && nowMs - peer.repliedAtMs < this.#parts.timeoutMs;
+  }
+
+  #forgetOldStrangers(): void {
+    this.#strangers.sort((left, right) => (right.heardAtMs ?? 0) - (left.heardAtMs ?? 0));
+    this.#strangers.length = Math.min(this.#strangers.length, MAX_STRANGERS);
+    this.#byMember = new Map([...this.all, ...this.#strangers].map((peer) => [peer.member, peer]));
   }
 }
 
@@ -142,5 +217,6 @@ function unheard(member: MemberSlot): Peer {
     decidedUpTo: 0,
     believedLeader: 0,
     leaderBallot: 0,
+    configId: 0,
   };
 }

@@ -1,9 +1,11 @@
 /**
  * This node as a proposer: nothing at first, then perhaps a candidate with one ballot (`candidacy.ts`, phase 1), and once a
  * quorum has promised, the leader of that ballot (`leadership.ts`, phase 2), who may hand over (`transfer.ts`). Here is only
- * how one becomes the other and what ends each; whether it is time to try is `election.ts`.
+ * how one becomes the other and what ends each; whether it is time to try is `election.ts`. A leadership lasts one configuration
+ * at most: who leads when a stop entry is decided goes on in the next configuration with a ballot and a phase 1 of its own.
  */
 import type { Ballot, MemberSlot, Slot } from '../contract/ballot.ts';
+import type { ConfigurationChange } from '../contract/configuration.ts';
 import type { Nack, Promise, RequestId } from '../contract/peer.ts';
 import type { Acceptor } from './acceptor.ts';
 import { Candidacy } from './candidacy.ts';
@@ -17,6 +19,7 @@ import type { Membership } from './membership.ts';
 import type { Outbox } from './outbox.ts';
 import type { Peers } from './peers.ts';
 import type { ReadConfirmation } from './reads.ts';
+import { planChange } from './reconfiguration.ts';
 import type { ReplicaLog } from './replica-log.ts';
 import type { PaxosRules } from './rules.ts';
 import { Transfer } from './transfer.ts';
@@ -45,6 +48,8 @@ export class Proposer {
   hiddenSlot: Slot | null = null;
   #candidacy: Candidacy | null = null;
   #transfer: Transfer | null = null;
+  /** Asked for here, and its stop entry is not decided. */
+  #change: ConfigurationChange | null = null;
   #parts: Parts;
 
   constructor(parts: Parts) {
@@ -61,7 +66,7 @@ export class Proposer {
 
   onTick(): void {
     const { out, peers, options } = this.#parts;
-    if (this.leadership !== null && !peers.isQuorumConnected(out.nowMs)) this.#stepDown('noQuorum');
+    if (this.leadership !== null && !peers.canDecide(out.nowMs)) this.#stepDown('noQuorum');
     const progressAtMs = this.#candidacy?.progressAtMs;
     if (progressAtMs !== undefined && out.nowMs - progressAtMs >= options.electionTimeoutMs) this.#giveUp();
     if (this.leadership === null && this.#candidacy === null) this.#considerCampaign();
@@ -74,11 +79,12 @@ export class Proposer {
     this.#considerHandOver();
   }
 
-  /** A deposed leader or candidate does nothing more. */
+  /** A deposed leader or candidate, or one of an ended configuration, does nothing more. */
   endDeposed(): void {
     const { promised } = this.#parts.acceptor;
     if (this.leadership !== null && promised > this.leadership.ballot) this.#stepDown('higherBallot');
     this.endBelow(promised);
+    this.#endReconfigured();
   }
 
   /** There is a leader or a promise of this ballot: a candidacy for a lower one is over. */
@@ -99,6 +105,7 @@ export class Proposer {
   settle(): void {
     this.#tryToLead();
     this.leadership?.count();
+    this.#endReconfigured();
     if (this.#transfer !== null && !this.#transfer.advance()) this.#transfer = null;
   }
 
@@ -111,11 +118,14 @@ export class Proposer {
     );
   }
 
-  onNack(message: Nack): void {
-    this.#parts.election.sawBallot(message.promised);
-    if (message.promised <= message.ballot) return;
-    if (message.ballot === this.leadership?.ballot) this.#stepDown('higherBallot');
-    if (message.ballot === this.#candidacy?.ballot) this.#giveUp();
+  onNack(from: MemberSlot, message: Nack): void {
+    const { election, membership, learner } = this.#parts;
+    const { ballot, promised, configId } = message;
+    election.sawBallot(promised);
+    if (ballot === this.leadership?.ballot && promised > ballot) this.#stepDown('higherBallot');
+    const isLate = configId > membership.configId;
+    if (ballot === this.#candidacy?.ballot && (isLate || promised > ballot)) this.#giveUp();
+    if (isLate) learner.ask(from);
   }
 
   /** An acceptor bound to a higher ballot will never accept from this leader: make room for one it can accept from. */
@@ -126,21 +136,48 @@ export class Proposer {
 
   /** The leader whose promised ballot this node has hands over to it. */
   onTransferredTo(ballot: Ballot): void {
-    if (ballot === this.#parts.acceptor.promised && this.leadership === null) this.#campaign('transfer', ballot);
+    const { acceptor, membership, options } = this.#parts;
+    if (ballot !== acceptor.promised || this.leadership !== null || !membership.isVoter(options.self)) return;
+    this.#campaign('transfer', ballot);
   }
 
   onTransferAsked(target: MemberSlot): void {
-    const { out, peers, options, lease } = this.#parts;
+    const { out, peers, options, membership, lease } = this.#parts;
     const { leadership } = this;
     const peer = peers.get(target);
     const refuse = (reason: string) => out.event({ kind: 'transferFailed', target, reason });
     if (leadership === null) return refuse('this node does not lead');
     if (this.#transfer !== null) return refuse('another transfer is under way');
-    if (peer === undefined) return refuse('the target is not another member of the cluster');
+    if (leadership.isStopping) return refuse('the members of the cluster are being changed');
+    if (target === options.self || peer === undefined || !membership.isVoter(target))
+      return refuse('the target is not another voter of the cluster');
     if (!peers.isConnected(peer, out.nowMs)) return refuse('the target is not connected');
     if (peer.health.isDiskFull) return refuse("the target's disk is full");
     const release = () => lease.release(leadership.ballot);
     this.#transfer = new Transfer({ out, options, leadership, release }, target);
+  }
+
+  onReconfigureAsked(change: ConfigurationChange): void {
+    const { out, log, peers, membership, options, election } = this.#parts;
+    const { leadership } = this;
+    const refuse = (reason: string) => out.event({ kind: 'reconfigureRefused', change, reason });
+    if (leadership === null) {
+      const { leader } = election;
+      return refuse(leader === 0 ? 'no leader is known here' : `${membership.nameOf(leader)} leads, not this node`);
+    }
+    if (this.#transfer !== null) return refuse('leadership is being handed over');
+    if (leadership.isStopping) return refuse('another change is under way');
+    if (log.decidedUpTo < leadership.recoveredUpTo)
+      return refuse('this leader has not yet decided what those before it left: try again in a moment');
+    const plan = planChange(membership.configuration, change, {
+      leader: options.self,
+      isPresent: (member) => peers.isPresent(member, out.nowMs),
+      decidedUpTo: log.decidedUpTo,
+      durableUpTo: (member) => leadership.durableUpTo(member),
+    });
+    if (plan.kind === 'refused') return refuse(plan.reason);
+    this.#change = change;
+    leadership.stop(plan.configuration);
   }
 
   propose(value: Uint8Array, digest: number): 'proposed' | 'busy' | 'notLeader' {
@@ -158,16 +195,16 @@ export class Proposer {
   }
 
   #considerCampaign(): void {
-    const { election, acceptor, peers, log, vow, health } = this.#parts;
+    const { election, acceptor, peers, log, membership, vow, health } = this.#parts;
     if (election.isContent(acceptor.promised)) return;
     if (election.forget()) election.hasNewView = true;
-    if (vow.forbids(0)) return;
+    if (!membership.isVoter(membership.self) || vow.forbids(0)) return;
     const isBehind = log.lostSlots > 0 || peers.all.some((peer) => peer.decidedUpTo > log.decidedUpTo);
     if (election.isDue({ isBehind, isImpaired: health.isImpaired() })) this.#campaign('noLeader', 0);
   }
 
   /** `leaseReleased`: the ballot whose leader handed over to this node; 0 otherwise. */
-  #campaign(reason: 'noLeader' | 'transfer', leaseReleased: Ballot): void {
+  #campaign(reason: 'noLeader' | 'transfer' | 'reconfigured', leaseReleased: Ballot): void {
     const { out, log, rules, membership, election, acceptor, options } = this.#parts;
     const ballot = rules.nextBallot(Math.max(election.highestSeen, acceptor.promised), options.self);
     acceptor.raise(ballot);
@@ -193,7 +230,7 @@ export class Proposer {
   }
 
   #tryToLead(): void {
-    const { out, log, learner, election, membership, options, acceptor, peers } = this.#parts;
+    const { out, log, rules, learner, election, membership, options, acceptor, peers } = this.#parts;
     const candidacy = this.#candidacy;
     if (candidacy === null || !candidacy.hasQuorum()) return;
     const ahead = candidacy.aheadOfUs();
@@ -204,15 +241,31 @@ export class Proposer {
     const proposals = candidacy.proposals();
     this.#candidacy = null;
     out.event({ kind: 'becameLeader', ballot, fromSlot: log.decidedUpTo + 1 });
-    const { quorums } = membership;
-    this.leadership = new Leadership({ out, log, acceptor, learner, peers, quorums, options }, ballot, proposals);
+    const parts = { out, log, rules, acceptor, learner, peers, membership, options };
+    this.leadership = new Leadership(parts, ballot, proposals);
     election.succeeded();
     this.leadership.sendNotice();
     election.follow(options.self, ballot);
     this.#parts.onNewLeader();
   }
 
-  #stepDown(reason: 'noQuorum' | 'higherBallot'): void {
+  /** A stop entry was decided here. Whoever led up to it knows best that nobody leads after it. */
+  #endReconfigured(): void {
+    const { membership, election, lease, options } = this.#parts;
+    const { configId } = membership;
+    if (this.#candidacy !== null && this.#candidacy.configId !== configId) this.#candidacy = null;
+    if (this.leadership === null || this.leadership.configId === configId) return;
+    const { ballot } = this.leadership;
+    lease.release(ballot);
+    this.#change = null;
+    this.#stepDown('reconfigured');
+    if (!membership.isVoter(options.self)) return;
+    this.#campaign('reconfigured', ballot);
+    // Until the prepare reaches the others they are content: told any earlier, they would stand for election themselves.
+    election.hasNewView = false;
+  }
+
+  #stepDown(reason: 'noQuorum' | 'higherBallot' | 'reconfigured'): void {
     const { out, election, confirmation, options } = this.#parts;
     const { leadership } = this;
     if (leadership === null) return;
@@ -220,10 +273,15 @@ export class Proposer {
     const isHandedOver = this.#transfer !== null && reason === 'higherBallot';
     this.#transfer = null;
     out.event({ kind: 'steppedDown', ballot: leadership.ballot, reason: isHandedOver ? 'transfer' : reason });
+    if (this.#change !== null) {
+      const why = 'leadership was lost before the change was decided; it may still come into force';
+      out.event({ kind: 'reconfigureRefused', change: this.#change, reason: why });
+    }
+    this.#change = null;
     confirmation.fail();
     this.#parts.onLeadershipLost();
     if (election.leader === options.self) election.forget();
-    if (!isHandedOver) election.failed();
+    if (!isHandedOver && reason !== 'reconfigured') election.failed();
     election.hasNewView = true;
   }
 }

@@ -4,6 +4,7 @@
  * so proposing it twice is safe and losing it is not.
  */
 import type { MemberSlot } from '../contract/ballot.ts';
+import { isConfigurationValue } from '../contract/configuration.ts';
 import { digestOf } from '../contract/digest.ts';
 import type { Entry, Forward, ForwardRefused, RequestId } from '../contract/peer.ts';
 import type { CoreOptions } from './interface.ts';
@@ -53,7 +54,9 @@ export class ClientRequests {
     return this.#bySequence.size;
   }
 
+  /** Throws RangeError when the value would be taken for a configuration: those come by `reconfigure` alone. */
   add(request: RequestId, value: Uint8Array): void {
+    if (isConfigurationValue(value)) throw new RangeError('a client request must not be a configuration');
     const { out, options } = this.#parts;
     if (this.#bySequence.size >= options.maxUndecidedSlots) {
       out.emit({ kind: 'refuse', request, reason: 'busy' });
@@ -119,6 +122,8 @@ export class ClientRequests {
   onForward(from: MemberSlot, message: Forward): void {
     const { out, route } = this.#parts;
     const { request, value, hops } = message;
+    // No node that keeps the rule above sends one.
+    if (isConfigurationValue(value)) return;
     const outcome = route.propose(value, digestOf(value));
     if (outcome === 'proposed') return;
     if (outcome === 'busy') return out.send(from, { kind: 'forwardRefused', request, reason: 'busy' });

@@ -1,40 +1,29 @@
 /** What a core tells of itself for status and samples. */
 import type { Ballot, Slot } from '../contract/ballot.ts';
-import type { Configuration } from '../contract/configuration.ts';
 import type { Election } from './election.ts';
 import type { CoreStatus } from './interface.ts';
 import type { Peers } from './peers.ts';
 import type { ReplicaLog } from './replica-log.ts';
 
-interface Observed extends Pick<CoreStatus, 'role' | 'undecidedSlots' | 'pendingRequests' | 'transferTarget'> {
+interface Observed
+  extends Pick<
+    CoreStatus,
+    'configuration' | 'behind' | 'role' | 'undecidedSlots' | 'pendingRequests' | 'transferTarget'
+  > {
   readonly nowMs: number;
   readonly log: ReplicaLog;
   readonly peers: Peers;
   readonly election: Election;
   readonly promised: Ballot;
-  readonly configuration: Configuration;
-  /** What catching up waits for. */
-  readonly obstacle: string | null;
   /** What nobody could show when this node last tried to lead. */
   readonly hiddenSlot: Slot | null;
 }
 
 export function statusOf(observed: Observed): CoreStatus {
-  const {
-    nowMs,
-    log,
-    peers,
-    election,
-    promised,
-    configuration,
-    role,
-    undecidedSlots,
-    pendingRequests,
-    transferTarget,
-  } = observed;
+  const { nowMs, log, peers, election, promised, hiddenSlot: _, ...told } = observed;
   const isContent = election.isContent(promised);
   return {
-    role,
+    ...told,
     believedLeader: isContent ? election.leader : 0,
     leaderBallot: isContent ? election.leaderBallot : 0,
     promised,
@@ -42,12 +31,8 @@ export function statusOf(observed: Observed): CoreStatus {
     appliedUpTo: log.appliedUpTo,
     acceptedUpTo: log.acceptedUpTo,
     quorumConnected: peers.isQuorumConnected(nowMs),
-    configuration,
     faultySlots: log.lostSlots,
-    behind: observed.obstacle ?? (isContent ? null : hiddenText(observed)),
-    undecidedSlots,
-    pendingRequests,
-    transferTarget,
+    behind: observed.behind ?? (isContent ? null : hiddenText(observed)),
     peers: peers.all.map((peer) => ({
       member: peer.member,
       heardMsAgo: peer.heardAtMs === null ? null : Math.max(0, nowMs - peer.heardAtMs),

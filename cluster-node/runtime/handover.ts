@@ -1,6 +1,7 @@
 /** Handing leadership to another member, followed to its end. The core does one hand-over at a time, and so does this. */
 import type { AdminResult } from '../contract/admin.ts';
 import type { MemberSlot } from '../contract/ballot.ts';
+import { votersOf } from '../contract/configuration.ts';
 import type { CoreEvent, CoreStatus, Input } from '../paxos/interface.ts';
 
 type Outcome = AdminResult<'transferLeadership'>;
@@ -75,9 +76,12 @@ export class Handover {
   }
 }
 
-/** The member that could take over fastest: heard of lately and with the most of the log. undefined when there is none. */
-export function bestSuccessor({ peers }: CoreStatus, heardWithinMs: number): MemberSlot | undefined {
-  const candidates = peers.filter((peer) => peer.heardMsAgo !== null && peer.heardMsAgo <= heardWithinMs);
+/** The voter that could take over fastest: heard of lately and with the most of the log. undefined when there is none. */
+export function bestSuccessor({ peers, configuration }: CoreStatus, heardWithinMs: number): MemberSlot | undefined {
+  const voters = votersOf(configuration);
+  const candidates = peers.filter(
+    ({ member, heardMsAgo }) => voters.includes(member) && heardMsAgo !== null && heardMsAgo <= heardWithinMs,
+  );
   candidates.sort((left, right) => right.decidedUpTo - left.decidedUpTo);
   return candidates[0]?.member;
 }
