@@ -1,6 +1,8 @@
 /**
  * How a call of the etcd API is declared: a codec on each side and a function between them. Shared by the services.
  */
+import type { BinaryWriter } from '@bufbuild/protobuf/wire';
+import { encodeMessage } from '../contract/encode-message.ts';
 import type { ResponseHeader } from '../contract/etcd/rpc.ts';
 import { type EtcdError, etcdErrors } from '../machine/errors.ts';
 import { GrpcError } from './grpc-frame.ts';
@@ -9,7 +11,7 @@ import { clusterIdOf, memberIdOf } from './identity.ts';
 import { type NodePort, NodeUnavailableError } from './port.ts';
 
 interface Encoder<T> {
-  encode(message: T): { finish(): Uint8Array };
+  encode(message: T, writer: BinaryWriter): BinaryWriter;
 }
 interface Decoder<T> {
   decode(bytes: Uint8Array): T;
@@ -19,14 +21,16 @@ export function unary<Request, Response>(
   codecs: { readonly request: Decoder<Request>; readonly response: Encoder<Response> },
   answer: (request: Request, call: Call & { readonly requestBytes: number }) => Response | Promise<Response>,
 ): UnaryMethod {
-  return async (bytes, { timeoutMs }) => {
+  const encode = (response: Response) => encodeMessage(codecs.response, response);
+  return (bytes, { timeoutMs }) => {
     let request: Request;
     try {
       request = codecs.request.decode(bytes);
     } catch (cause) {
       throw new GrpcError(13, 'grpc: error unmarshalling request', { cause });
     }
-    return codecs.response.encode(await answer(request, { timeoutMs, requestBytes: bytes.length })).finish();
+    const response = answer(request, { timeoutMs, requestBytes: bytes.length });
+    return response instanceof Promise ? response.then(encode) : encode(response);
   };
 }
 
@@ -35,14 +39,10 @@ export function fail(error: EtcdError): never {
 }
 
 /** What etcd's clients are told when the node cannot do what they ask now. Other errors pass as they are. */
-export async function whileAvailable<T>(pending: Promise<T>): Promise<T> {
-  try {
-    return await pending;
-  } catch (cause) {
-    if (!(cause instanceof NodeUnavailableError)) throw cause;
-    const { code, message } = cause.mayHaveHappened ? outcomeUnknown[cause.reason] : unavailable[cause.reason];
-    throw new GrpcError(code, message, { cause });
-  }
+export function explain(cause: unknown): never {
+  if (!(cause instanceof NodeUnavailableError)) throw cause;
+  const { code, message } = cause.mayHaveHappened ? outcomeUnknown[cause.reason] : unavailable[cause.reason];
+  throw new GrpcError(code, message, { cause });
 }
 
 const unavailable: Record<NodeUnavailableError['reason'], EtcdError> = {
@@ -65,6 +65,7 @@ export class Headers {
   readonly #port: NodePort;
   readonly #clusterId: bigint;
   readonly #memberId: bigint;
+  #termOfTurn: bigint | null = null;
 
   constructor(port: NodePort) {
     this.#port = port;
@@ -77,8 +78,7 @@ export class Headers {
   }
 
   at(revision: bigint): ResponseHeader {
-    const raftTerm = BigInt(this.#port.status().leaderBallot);
-    return { clusterId: this.#clusterId, memberId: this.#memberId, revision, raftTerm };
+    return { clusterId: this.#clusterId, memberId: this.#memberId, revision, raftTerm: this.#raftTerm() };
   }
 
   now(): ResponseHeader {
@@ -87,5 +87,14 @@ export class Headers {
 
   complete<T extends { header: ResponseHeader | undefined }>(response: T): T {
     return { ...response, header: this.at(response.header?.revision ?? 0n) };
+  }
+
+  /** Asked for once a turn: many answers leave in one. */
+  #raftTerm(): bigint {
+    if (this.#termOfTurn === null) {
+      this.#termOfTurn = BigInt(this.#port.status().leaderBallot);
+      setImmediate(() => (this.#termOfTurn = null));
+    }
+    return this.#termOfTurn;
   }
 }

@@ -2,7 +2,7 @@
 import { HealthCheckRequest, HealthCheckResponse, HealthCheckResponse_ServingStatus } from '../contract/etcd/health.ts';
 import * as pb from '../contract/etcd/rpc.ts';
 import { grpcCode } from '../machine/errors.ts';
-import { Headers, unary, whileAvailable } from './calls.ts';
+import { explain, Headers, unary } from './calls.ts';
 import { GrpcError } from './grpc-frame.ts';
 import type { UnaryMethod } from './grpc-server.ts';
 import { memberIdOf } from './identity.ts';
@@ -11,7 +11,7 @@ import type { NodePort } from './port.ts';
 export function clusterMethods(port: NodePort, clientScheme: 'http' | 'https'): [string, UnaryMethod][] {
   const headers = new Headers(port);
   const memberList = async (request: pb.MemberListRequest, timeoutMs: number): Promise<pb.MemberListResponse> => {
-    if (request.linearizable) await whileAvailable(port.readBarrier(timeoutMs));
+    if (request.linearizable) await port.readBarrier(timeoutMs).catch(explain);
     return { header: headers.now(), members: port.members.map((member) => etcdMember(member, clientScheme)) };
   };
   return [

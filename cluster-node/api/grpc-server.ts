@@ -15,8 +15,8 @@ export interface Call {
   readonly timeoutMs: number;
 }
 
-/** One request, one response, both protobuf bytes. Rejects with GrpcError. */
-export type UnaryMethod = (request: Uint8Array, call: Call) => Promise<Uint8Array>;
+/** One request, one response, both protobuf bytes. Throws or rejects with GrpcError. */
+export type UnaryMethod = (request: Uint8Array, call: Call) => Uint8Array | Promise<Uint8Array>;
 
 export interface GrpcLimits {
   /** Of one request message. */
@@ -95,10 +95,17 @@ class UnaryCall implements StreamListener {
   onEnd(): void {
     if (this.#request === null || this.#reader.isInsideMessage)
       return endWithStatus(this.#stream, grpcCode.internal, 'the request ended before its message');
-    this.#method(this.#request, this.#call).then(
-      (response) => this.#answer(response),
-      (error: unknown) => endWithError(this.#stream, error),
-    );
+    try {
+      const response = this.#method(this.#request, this.#call);
+      if (response instanceof Promise)
+        response.then(
+          (bytes) => this.#answer(bytes),
+          (error: unknown) => endWithError(this.#stream, error),
+        );
+      else this.#answer(response);
+    } catch (error) {
+      endWithError(this.#stream, error);
+    }
   }
 
   onClose(): void {

@@ -8,7 +8,7 @@ import type { Operation } from '../machine/command.ts';
 import { etcdErrors } from '../machine/errors.ts';
 import type { OperationResult } from '../machine/machine.ts';
 import { isReadOnly, isSerializable } from '../machine/transaction.ts';
-import { fail, Headers, unary, whileAvailable } from './calls.ts';
+import { explain, fail, Headers, unary } from './calls.ts';
 import type { Call, UnaryMethod } from './grpc-server.ts';
 import type { NodePort } from './port.ts';
 
@@ -18,39 +18,44 @@ type ResponseOf<K> = Extract<OperationResult, { kind: K; response: unknown }>['r
 export function kvMethods(port: NodePort): [string, UnaryMethod][] {
   const headers = new Headers(port);
 
-  async function change<K extends Operation['kind']>(
-    operation: Extract<Operation, { kind: K }>,
+  function change<T extends { header: pb.ResponseHeader | undefined }>(
+    operation: Operation,
     call: ChangeCall,
-  ): Promise<ResponseOf<K>> {
+    responseIn: (result: OperationResult) => T,
+  ): Promise<T> {
     if (call.requestBytes > MAX_REQUEST_BYTES) fail(etcdErrors.requestTooLarge);
     const error = checkOperation(operation);
     if (error) fail(error);
     const startedMs = performance.now();
-    const result = await whileAvailable(port.propose(operation, call.timeoutMs));
-    port.observe('write', performance.now() - startedMs);
-    return headers.complete(responseOf(result, operation.kind));
+    return port.propose(operation, call.timeoutMs).then((result) => {
+      port.observe('write', performance.now() - startedMs);
+      return headers.complete(responseIn(result));
+    }, explain);
   }
 
-  async function read<T>(options: { serializable: boolean; timeoutMs: number }, answer: () => T): Promise<T> {
+  function read<T>(options: { serializable: boolean; timeoutMs: number }, answer: () => T): T | Promise<T> {
     const startedMs = performance.now();
-    if (!options.serializable) await whileAvailable(port.readBarrier(options.timeoutMs));
-    const result = answer();
-    port.observe('read', performance.now() - startedMs);
-    return result;
+    const answerNow = (): T => {
+      const result = answer();
+      port.observe('read', performance.now() - startedMs);
+      return result;
+    };
+    return options.serializable ? answerNow() : port.readBarrier(options.timeoutMs).then(answerNow, explain);
   }
 
-  const range = async (request: pb.RangeRequest, { timeoutMs }: Call) => {
+  const range = (request: pb.RangeRequest, { timeoutMs }: Call) => {
     const error = checkRange(request);
     if (error) fail(error);
-    const result = await read({ serializable: request.serializable, timeoutMs }, () => port.machine.range(request));
-    return result.kind === 'error' ? fail(result.error) : headers.complete(result.response);
+    return read({ serializable: request.serializable, timeoutMs }, () => {
+      const result = port.machine.range(request);
+      return result.kind === 'error' ? fail(result.error) : headers.complete(result.response);
+    });
   };
 
-  const txn = async (request: pb.TxnRequest, call: ChangeCall) => {
-    if (!isReadOnly(request)) return change({ kind: 'txn', request }, call);
+  const txn = (request: pb.TxnRequest, call: ChangeCall) => {
+    if (!isReadOnly(request)) return change({ kind: 'txn', request }, call, responseOf('txn'));
     const options = { serializable: isSerializable(request), timeoutMs: call.timeoutMs };
-    const result = await read(options, () => port.machine.readTransaction(request));
-    return headers.complete(responseOf(result, 'txn'));
+    return read(options, () => headers.complete(responseOf('txn')(port.machine.readTransaction(request))));
   };
 
   return [
@@ -58,27 +63,29 @@ export function kvMethods(port: NodePort): [string, UnaryMethod][] {
     [
       '/etcdserverpb.KV/Put',
       unary({ request: pb.PutRequest, response: pb.PutResponse }, (request, call) =>
-        change({ kind: 'put', request }, call),
+        change({ kind: 'put', request }, call, responseOf('put')),
       ),
     ],
     [
       '/etcdserverpb.KV/DeleteRange',
       unary({ request: pb.DeleteRangeRequest, response: pb.DeleteRangeResponse }, (request, call) =>
-        change({ kind: 'deleteRange', request }, call),
+        change({ kind: 'deleteRange', request }, call, responseOf('deleteRange')),
       ),
     ],
     ['/etcdserverpb.KV/Txn', unary({ request: pb.TxnRequest, response: pb.TxnResponse }, txn)],
     [
       '/etcdserverpb.KV/Compact',
       unary({ request: pb.CompactionRequest, response: pb.CompactionResponse }, (request, call) =>
-        change({ kind: 'compact', request }, call),
+        change({ kind: 'compact', request }, call, responseOf('compact')),
       ),
     ],
   ];
 }
 
-function responseOf<K extends Operation['kind']>(result: OperationResult, kind: K): ResponseOf<K> {
-  if (result.kind === 'error') fail(result.error);
-  if (result.kind !== kind) throw new Error(`a ${kind} was answered with the result of a ${result.kind}`);
-  return result.response as ResponseOf<K>;
+function responseOf<K extends Operation['kind']>(kind: K): (result: OperationResult) => ResponseOf<K> {
+  return (result) => {
+    if (result.kind === 'error') fail(result.error);
+    if (result.kind !== kind) throw new Error(`a ${kind} was answered with the result of a ${result.kind}`);
+    return result.response as ResponseOf<K>;
+  };
 }

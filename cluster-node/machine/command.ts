@@ -11,6 +11,7 @@
  *
  * Numbers are big-endian and unsigned. The envelope lets every node apply a request once, however often it was proposed.
  */
+import { encodeMessage } from '../contract/encode-message.ts';
 import { CompactionRequest, DeleteRangeRequest, PutRequest, TxnRequest } from '../contract/etcd/rpc.ts';
 import type { RequestId } from '../contract/peer.ts';
 
@@ -42,16 +43,23 @@ const kinds = ['put', 'deleteRange', 'txn', 'compact'] as const;
 
 /** The bytes to propose. Never empty: an empty value is the log's no-op. */
 export function encodeCommand(envelope: Envelope, operation: Operation): Uint8Array {
-  const body = encodeRequest(operation);
-  const bytes = Buffer.allocUnsafeSlow(ENVELOPE_BYTES + body.length);
-  bytes[0] = FORMAT_VERSION;
-  bytes[1] = kinds.indexOf(operation.kind) + 1;
-  bytes.writeUInt16BE(envelope.request.origin, 2);
-  bytes.writeUIntBE(envelope.request.boot, 4, 6);
-  bytes.writeUIntBE(envelope.request.sequence, 10, 6);
-  bytes.writeUIntBE(envelope.acknowledgedBelow, 16, 6);
-  bytes.set(body, ENVELOPE_BYTES);
-  return bytes;
+  const head = Buffer.allocUnsafe(ENVELOPE_BYTES);
+  head[0] = FORMAT_VERSION;
+  head[1] = kinds.indexOf(operation.kind) + 1;
+  head.writeUInt16BE(envelope.request.origin, 2);
+  head.writeUIntBE(envelope.request.boot, 4, 6);
+  head.writeUIntBE(envelope.request.sequence, 10, 6);
+  head.writeUIntBE(envelope.acknowledgedBelow, 16, 6);
+  switch (operation.kind) {
+    case 'put':
+      return encodeMessage(PutRequest, operation.request, head);
+    case 'deleteRange':
+      return encodeMessage(DeleteRangeRequest, operation.request, head);
+    case 'txn':
+      return encodeMessage(TxnRequest, operation.request, head);
+    case 'compact':
+      return encodeMessage(CompactionRequest, operation.request, head);
+  }
 }
 
 /** Inverse of `encodeCommand`; the result shares the memory of `bytes`. Throws CommandFormatError. */
@@ -66,19 +74,6 @@ export function decodeCommand(bytes: Uint8Array): Command {
     acknowledgedBelow: view.readUIntBE(16, 6),
     operation: decodeRequest(kinds[(bytes[1] ?? 0) - 1], bytes.subarray(ENVELOPE_BYTES)),
   };
-}
-
-function encodeRequest(operation: Operation): Uint8Array {
-  switch (operation.kind) {
-    case 'put':
-      return PutRequest.encode(operation.request).finish();
-    case 'deleteRange':
-      return DeleteRangeRequest.encode(operation.request).finish();
-    case 'txn':
-      return TxnRequest.encode(operation.request).finish();
-    case 'compact':
-      return CompactionRequest.encode(operation.request).finish();
-  }
 }
 
 function decodeRequest(kind: Operation['kind'] | undefined, body: Uint8Array): Operation {
