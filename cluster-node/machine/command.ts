@@ -14,6 +14,7 @@
 import { encodeMessage } from '../contract/encode-message.ts';
 import { CompactionRequest, DeleteRangeRequest, PutRequest, TxnRequest } from '../contract/etcd/rpc.ts';
 import type { RequestId } from '../contract/peer.ts';
+import { decodePut } from './decode-put.ts';
 
 /** A change of the keys, as a client asked for it. */
 export type Operation =
@@ -80,7 +81,7 @@ function decodeRequest(kind: Operation['kind'] | undefined, body: Uint8Array): O
   try {
     switch (kind) {
       case 'put':
-        return { kind, request: PutRequest.decode(body) };
+        return { kind, request: decodePut(body) };
       case 'deleteRange':
         return { kind, request: DeleteRangeRequest.decode(body) };
       case 'txn':

@@ -33,7 +33,8 @@ test('a walk goes on at the next key whatever was added or deleted around it', (
   const map = new OrderedMap<number>();
   for (let key = 0; key < 5000; key++) map.set(String(key).padStart(4, '0'), key);
   const seen: number[] = [];
-  for (let at = map.next(null); at !== null; at = map.next(at.key)) {
+  const next = map.walk();
+  for (let at = next(); at !== null; at = next()) {
     seen.push(at.value);
     if (at.value < 0) continue;
     map.delete(at.key);
@@ -43,5 +44,9 @@ test('a walk goes on at the next key whatever was added or deleted around it', (
   expect(seen.filter((value) => value >= 0)).toEqual(Array.from({ length: 5000 }, (_, key) => key));
   expect(seen).not.toContain(-2);
   expect(seen.filter((value) => value === -1)).toHaveLength(5000);
-  expect(map.next('4999 a')).toBeNull();
+  expect(next()).toBeNull();
+  map.set('last', 5000);
+  expect(next()).toEqual({ key: 'last', value: 5000 });
+  for (const key of ['4999 a', 'last']) map.delete(key);
+  expect(next()).toBeNull();
 });

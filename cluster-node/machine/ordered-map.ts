@@ -20,6 +20,11 @@ export function keyText(bytes: Uint8Array): KeyText {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
 }
 
+export interface MapEntry<Value> {
+  readonly key: KeyText;
+  readonly value: Value;
+}
+
 export class OrderedMap<Value> {
   /** Ascending, none empty except when it is the only one. */
   readonly #blocks: Block<Value>[] = [{ keys: [], values: [] }];
@@ -80,22 +85,36 @@ export class OrderedMap<Value> {
     }
   }
 
-  /** The first key above `after` (null: the first of all), for walks that go on while the map changes. */
-  next(after: KeyText | null): { readonly key: KeyText; readonly value: Value } | null {
-    let at = after === null ? 0 : this.#blockOf(after);
-    let place = 0;
-    if (after !== null) {
-      const { keys } = this.#block(at);
-      place = lowerBound(keys, after);
-      if (keys[place] === after) place++;
-      if (place === keys.length) {
+  /**
+   * A walk over all keys, ascending, that goes on while the map changes: each call gives the first key above the one before.
+   * null at the end.
+   */
+  walk(): () => MapEntry<Value> | null {
+    let last: KeyText | null = null;
+    let at = 0;
+    let place = -1;
+    return () => {
+      // Where the last key still stands where it stood, the next one is beside it.
+      if (last !== null && this.#blocks[at]?.keys[place] !== last) {
+        at = this.#blockOf(last);
+        const { keys } = this.#block(at);
+        place = lowerBound(keys, last);
+        if (keys[place] !== last) place--;
+      }
+      place++;
+      if (place >= this.#block(at).keys.length && at + 1 < this.#blocks.length) {
         at++;
         place = 0;
       }
-    }
-    const block = this.#blocks[at];
-    const key = block?.keys[place];
-    return block === undefined || key === undefined ? null : { key, value: block.values[place] as Value };
+      const { keys, values } = this.#block(at);
+      const key = keys[place];
+      if (key === undefined) {
+        place--;
+        return null;
+      }
+      last = key;
+      return { key, value: values[place] as Value };
+    };
   }
 
   #halve(at: number): void {

@@ -80,7 +80,8 @@ export class MachineSnapshot {
   *#keys(out: ChunkWriter): Generator<Uint8Array, void, void> {
     const written = { keys: 0, versions: 0 };
     let looked = 0;
-    for (let at = this.#view.next(null); at !== null; at = this.#view.next(at.key)) {
+    const next = this.#view.walk();
+    for (let at = next(); at !== null; at = next()) {
       let isFirst = true;
       for (let version: Version | null = at.value; version !== null; version = version.previous) {
         if (++looked % MAX_VERSIONS_PER_CHUNK === 0) yield* out.rest();

@@ -7,7 +7,7 @@
  */
 import { crc32 } from 'node:zlib';
 import type { KeyValue } from '../contract/etcd/kv.ts';
-import { type KeyText, keyText, OrderedMap } from './ordered-map.ts';
+import { type KeyText, keyText, type MapEntry, OrderedMap } from './ordered-map.ts';
 import { Sweeper } from './sweeper.ts';
 import { deletionAt, isDeletion, pairOf, Slabs, type Version, versionAt } from './versions.ts';
 
@@ -32,8 +32,8 @@ export interface StoreState {
 
 /** The store as it was when the view was opened, while it goes on changing. */
 export interface StoreView extends StoreState {
-  /** The first key above `after` (null: the first of all) with its newest version, which may be newer than the view. */
-  next(after: KeyText | null): { readonly key: KeyText; readonly value: Version } | null;
+  /** All keys, ascending, each with its newest version, which may be newer than the view; see OrderedMap.walk. */
+  walk(): () => MapEntry<Version> | null;
   /** Until then nothing is taken out of memory that the view can see. */
   close(): void;
 }
@@ -162,7 +162,7 @@ export class Store {
       compactedUpTo: this.#compactedUpTo,
       hash: this.#hash,
       storedBytes: this.#storedBytes,
-      next: (after) => this.#keys.next(after),
+      walk: () => this.#keys.walk(),
       close: () => this.#views.delete(view),
     };
     this.#views.add(view);

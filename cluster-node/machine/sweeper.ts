@@ -2,7 +2,7 @@
  * Takes away what a compaction left behind. A compaction counts at once, because readers look at `compactedUpTo`; the memory
  * comes back afterwards, in steps that look at a bounded number of versions. Nobody can tell how far it has come.
  */
-import type { KeyText, OrderedMap } from './ordered-map.ts';
+import type { KeyText, MapEntry, OrderedMap } from './ordered-map.ts';
 import { isKept, isLastKept, type Slabs, type Version } from './versions.ts';
 
 /** Where a pass over all keys stands: `newer` is the version after `version`, null when that is the newest. */
@@ -21,7 +21,7 @@ export class Sweeper {
   #sweptUpTo = -1;
   /** Of the pass under way. */
   #target = -1;
-  #lastKey: KeyText | null = null;
+  #walk: (() => MapEntry<Version> | null) | null = null;
   #place: Place | null = null;
 
   constructor(keys: OrderedMap<Version>, slabs: Slabs) {
@@ -34,7 +34,7 @@ export class Sweeper {
     if (this.#target === this.#sweptUpTo) {
       if (horizon <= this.#sweptUpTo) return false;
       this.#target = horizon;
-      this.#lastKey = null;
+      this.#walk = this.#keys.walk();
     }
     for (let left = maxVersions; left > 0; left--) {
       this.#place ??= this.#nextKey();
@@ -48,9 +48,8 @@ export class Sweeper {
   }
 
   #nextKey(): Place | null {
-    const next = this.#keys.next(this.#lastKey);
+    const next = this.#walk?.() ?? null;
     if (next === null) return null;
-    this.#lastKey = next.key;
     return { key: next.key, newer: null, version: next.value, isDropping: false };
   }
 
