@@ -225,9 +225,11 @@ export class PaxosCore {
 
   #onSnapshotInstalled(slot: Slot, configuration: Configuration): void {
     if (!this.#learner.onSnapshotInstalled(slot)) return;
-    if (configuration.configId !== this.#membership.configId) this.#enter(configuration, slot);
+    if (configuration.configId > this.#membership.configId) this.#enter(configuration, slot);
     this.#proposer.endBySnapshot();
     this.#requests.onSkipped();
+    // Only now, since the next stop entry is told by what it follows.
+    this.#learner.advance();
   }
 
   #onTick(): void {

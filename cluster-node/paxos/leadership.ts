@@ -119,8 +119,9 @@ export class Leadership {
 
   /** How far this member has everything on disk under this ballot; 0 when nothing is known. */
   durableUpTo(member: MemberSlot): Slot {
-    const { acceptor, membership } = this.#parts;
-    return member === membership.self ? acceptor.durableUpTo : (this.#followers.get(member)?.durableUpTo ?? 0);
+    const { acceptor, membership, rules } = this.#parts;
+    if (member !== membership.self) return this.#followers.get(member)?.durableUpTo ?? 0;
+    return rules.ownCount(acceptor.durableUpTo, acceptor.receivedUpTo);
   }
 
   /** Proposes what has gathered, unless the previous batch is still on its way. Returns whether anything was sent. */
@@ -133,7 +134,7 @@ export class Leadership {
 
   onAccepted(from: MemberSlot, message: Accepted): void {
     const follower = this.#followers.get(from);
-    if (follower === undefined || message.ballot !== this.ballot) return;
+    if (follower === undefined || !this.#parts.rules.isAnswer(message.ballot, this.ballot)) return;
     const hasReceivedMore = message.receivedUpTo > follower.receivedUpTo;
     if (hasReceivedMore || message.durableUpTo > follower.durableUpTo) follower.movedAtMs = this.#parts.out.nowMs;
     follower.durableUpTo = Math.max(follower.durableUpTo, message.durableUpTo);

@@ -128,7 +128,6 @@ export class Learner {
     if (!rules.mayInstall(slot, log.decidedUpTo)) return false;
     log.skipTo(slot);
     this.#asked = null;
-    this.advance();
     return true;
   }
 

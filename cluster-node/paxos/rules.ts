@@ -53,6 +53,10 @@ export interface PaxosRules {
   countsAnew(counted: Ballot, ballot: Ballot): boolean;
   /** Decided slots count as accepted, which is true only for the leader whose ballot is promised: others may propose otherwise. */
   mayAcknowledge(ballots: { readonly leader: Ballot; readonly promised: Ballot; readonly counted: Ballot }): boolean;
+  /** How far a leader counts itself: as it counts the others, for what is durable. */
+  ownCount(durableUpTo: Slot, receivedUpTo: Slot): Slot;
+  /** An acceptor's count is about one ballot, and concerns the leader of that ballot only. */
+  isAnswer(counted: Ballot, ballot: Ballot): boolean;
   /** What counts as accepted is on disk: a value learned from a peer is written like one accepted, if it is news. */
   mustKeepLearned(known: Entry | undefined, learned: Entry): boolean;
   /** "Decided up to d under ballot b" says something about a slot only if the value here was accepted under b. */
@@ -105,6 +109,8 @@ export const PAXOS_RULES: PaxosRules = {
   countsAsAccepted: (entry, isLost, ballot) => entry?.ballot === ballot && !isLost,
   countsAnew: (counted, ballot) => counted !== ballot,
   mayAcknowledge: ({ leader, promised, counted }) => leader === promised && leader === counted,
+  ownCount: (durableUpTo) => durableUpTo,
+  isAnswer: (counted, ballot) => counted === ballot,
   mustKeepLearned: (known, learned) => known === undefined || known.ballot < learned.ballot,
   noticeProves: (noticeBallot, entry) => entry.ballot === noticeBallot,
   mayInstall: (snapshotSlot, decidedUpTo) => snapshotSlot > decidedUpTo,
