@@ -1,0 +1,72 @@
+/** The leader is stopped for longer than an election takes and goes on as if nothing had been: it must not answer from the past. */
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { measured } from '../fixtures/measured.ts';
+import {
+  createTestCluster,
+  TEST_ELECTION_TIMEOUT_MS,
+  type TestCluster,
+  type TestNode,
+} from '../fixtures/test-cluster.ts';
+import { until } from '../fixtures/until.ts';
+import { crashSeed, faultSeconds } from './duration.ts';
+import { Load } from './load.ts';
+import { expectNothingWrong } from './verdict.ts';
+
+const pausesMs = faultSeconds(6) * 1000;
+vi.setConfig({ testTimeout: pausesMs * 3 + 60_000, hookTimeout: 60_000 });
+
+let cluster: TestCluster;
+
+beforeAll(async () => {
+  cluster = await createTestCluster(3);
+  cluster.start();
+  await cluster.leader();
+});
+afterAll(() => cluster.close());
+
+/** Reads that reach the node while it sleeps, so that they are the first thing it finds when it wakes up. */
+async function readThrough(sleeper: TestNode, load: Load): Promise<void> {
+  const client = cluster.client(sleeper);
+  const reads: Promise<unknown>[] = [];
+  for (let at = 0; at < 10; at++) {
+    const key = load.registers[at % load.registers.length] as string;
+    reads.push(load.recorder.ask(client, { kind: 'get', key }, { by: 500 + at, timeoutMs: 10_000 }));
+    await pause(20);
+  }
+  sleeper.signal('SIGCONT');
+  await Promise.all(reads);
+  client.close();
+}
+
+test('a leader that was paused answers no read from the past, and follows', async () => {
+  const load = new Load(cluster, { seed: crashSeed, clients: 6 });
+  const endMs = performance.now() + pausesMs;
+  let pauses = 0;
+  do {
+    const sleeper = await cluster.leader();
+    const others = cluster.nodes.filter((node) => node !== sleeper);
+    const warm = cluster.client(sleeper);
+    await until('a first answer', () =>
+      load.recorder.ask(warm, { kind: 'get', key: load.registers[0] as string }, { by: 499, timeoutMs: 1000 }),
+    );
+    warm.close();
+    sleeper.signal('SIGSTOP');
+    await pause(TEST_ELECTION_TIMEOUT_MS * 2);
+    const next = await cluster.leader(others);
+    const answered = load.answered;
+    await until('changes under the next leader', () => load.answered > answered + 20);
+    await readThrough(sleeper, load);
+    await until('the one that slept to follow', async () => {
+      const { role, believedLeader } = await sleeper.sample();
+      return role === 'follower' && believedLeader === next.member.memberSlot;
+    });
+    pauses++;
+  } while (performance.now() < endMs);
+  await load.stop();
+  measured('SIGSTOP of the leader', pauses, 'times');
+  measured('SIGSTOP, longest time without an acknowledged change', load.longestGapMs, 'ms');
+  const early = load.recorder.history.filter(({ client, returned }) => client >= 500 && returned !== null);
+  expect(early.length).toBeGreaterThan(0);
+  await expectNothingWrong(cluster, load);
+});
