@@ -3,14 +3,13 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { measured } from '../fixtures/measured.ts';
 import { createTestCluster, type TestCluster, type TestNode } from '../fixtures/test-cluster.ts';
-import { until } from '../fixtures/until.ts';
 import { missingWrites } from '../fixtures/writer.ts';
-import { crashSeed } from './duration.ts';
+import { crashSeed, eventually, PATIENCE_MS } from './patience.ts';
 import { Load } from './load.ts';
 import { SmallDisk } from './small-disk.ts';
 import { expectNothingWrong } from './verdict.ts';
 
-vi.setConfig({ testTimeout: 90_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 150_000, hookTimeout: 90_000 });
 
 /** What clients may be told while a disk is full or the lead changes; anything else explains nothing. */
 const CLEAR_REFUSAL = /^(UNAVAILABLE|RESOURCE_EXHAUSTED|DEADLINE_EXCEEDED): (etcdserver: |Deadline exceeded)/;
@@ -22,7 +21,7 @@ beforeAll(async () => {
   cluster = await createTestCluster(3);
   disk = SmallDisk.under(cluster.node(1));
   cluster.start();
-  await cluster.leader();
+  await cluster.leader(cluster.nodes, PATIENCE_MS);
 });
 afterAll(() => cluster.close());
 
@@ -42,9 +41,9 @@ async function fillLog(through: TestNode, isEnough: () => boolean): Promise<Map<
 }
 
 async function makeLeader(node: TestNode): Promise<void> {
-  await cluster.level();
-  await until(`${node.member.name} to lead`, async () => {
-    const leader = await cluster.leader();
+  await cluster.level(cluster.nodes, PATIENCE_MS);
+  await eventually(`${node.member.name} to lead`, async () => {
+    const leader = await cluster.leader(cluster.nodes, PATIENCE_MS);
     if (leader === node) return true;
     await leader.admin('transferLeadership', { target: node.member.memberSlot, timeoutMs: 5000 });
     return false;
@@ -63,32 +62,30 @@ test('a leader whose disk is full hands over, and is back when there is room', a
   await makeLeader(small);
   const { pid } = await small.sample();
   const load = new Load(cluster, { seed: crashSeed, clients: 6 });
-  await until('first answers', () => load.answered > 50);
+  await eventually('first answers', () => load.answered > 50);
 
   disk.fill();
   let isFull = false;
   const filling = fillLog(others[0] as TestNode, () => isFull);
-  await until(
-    'the node to say that its disk is full',
-    async () => (await alarms(small)).some((text) => /no space left for the log/.test(text)),
-    30_000,
+  await eventually('the node to say that its disk is full', async () =>
+    (await alarms(small)).some((text) => /no space left for the log/.test(text)),
   );
   load.restartGap();
-  const next = await cluster.leader(others);
+  const next = await cluster.leader(others, PATIENCE_MS);
   expect(next).not.toBe(small);
   isFull = true;
   const acknowledged = await filling;
   expect(acknowledged.size).toBeGreaterThan(10);
   const answered = load.answered;
-  await until('the cluster to go on', () => load.answered > answered + 50, 20_000);
+  await eventually('the cluster to go on', () => load.answered > answered + 50);
   measured(`full disk (${disk.kind}): longest time without an acknowledged change`, load.longestGapMs, 'ms');
 
   disk.free();
-  await until('the node to say that there is room', async () =>
+  await eventually('the node to say that there is room', async () =>
     (await alarms(small)).some((text) => /there is room/.test(text)),
   );
   await load.stop();
-  await cluster.level();
+  await cluster.level(cluster.nodes, PATIENCE_MS);
   expect(await small.sample()).toMatchObject({ pid });
   for (const refusal of load.recorder.refusals.keys()) expect(refusal).toMatch(CLEAR_REFUSAL);
   for (const node of cluster.nodes) expect(await missingWrites(cluster, node, acknowledged)).toEqual([]);

@@ -4,19 +4,19 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { measured } from '../fixtures/measured.ts';
 import { createTestCluster, type TestCluster, type TestNode } from '../fixtures/test-cluster.ts';
 import { Random } from '../simulation/random.ts';
-import { crashSeed, faultSeconds } from './duration.ts';
+import { crashSeed, faultSeconds, PATIENCE_MS } from './patience.ts';
 import { Load } from './load.ts';
 import { expectNothingWrong } from './verdict.ts';
 
 const stormMs = faultSeconds(12) * 1000;
-vi.setConfig({ testTimeout: stormMs * 2 + 60_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: stormMs * 2 + 120_000, hookTimeout: 90_000 });
 
 let cluster: TestCluster;
 
 beforeAll(async () => {
   cluster = await createTestCluster(3);
   cluster.start();
-  await cluster.leader();
+  await cluster.leader(cluster.nodes, PATIENCE_MS);
 });
 afterAll(() => cluster.close());
 
@@ -27,7 +27,7 @@ test('nothing acknowledged is lost or done twice, however often nodes are killed
   const endMs = performance.now() + stormMs;
   do {
     await pause(random.between(100, 900));
-    const leader = await cluster.leader();
+    const leader = await cluster.leader(cluster.nodes, PATIENCE_MS);
     const followers = random.shuffled(cluster.nodes.filter((node) => node !== leader));
     const kind = random.pick(['leader', 'leader', 'follower', 'two', 'all'] as const);
     const victims: Record<typeof kind, TestNode[]> = {
@@ -41,7 +41,7 @@ test('nothing acknowledged is lost or done twice, however often nodes are killed
     await pause(random.between(0, 500));
     for (const node of victims[kind]) node.start();
   } while (performance.now() < endMs);
-  await cluster.leader();
+  await cluster.leader(cluster.nodes, PATIENCE_MS);
   await load.stop();
   for (const [kind, count] of Object.entries(kills)) measured(`kill -9: ${kind}`, count, 'times');
   measured('kill -9, longest time without an acknowledged change', load.longestGapMs, 'ms');

@@ -8,13 +8,13 @@ import type { Link } from '../../cluster-node/contract/fault.ts';
 import { measured } from '../fixtures/measured.ts';
 import { createTestCluster, type TestCluster, type TestNode } from '../fixtures/test-cluster.ts';
 import { until } from '../fixtures/until.ts';
-import { crashSeed } from './duration.ts';
+import { crashSeed, eventually, PATIENCE_MS } from './patience.ts';
 import { Load } from './load.ts';
 import { expectNothingWrong } from './verdict.ts';
 
 const ELECTION_TIMEOUT_MS = 500;
 const LEASE_MS = 4 * ELECTION_TIMEOUT_MS + 2000;
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 90_000 });
 
 let cluster: TestCluster;
 let leader: TestNode;
@@ -29,8 +29,8 @@ beforeAll(async () => {
 });
 afterAll(() => cluster.close());
 beforeEach(async () => {
-  await cluster.level();
-  leader = await cluster.leader();
+  await cluster.level(cluster.nodes, PATIENCE_MS);
+  leader = await cluster.leader(cluster.nodes, PATIENCE_MS);
   others = cluster.nodes.filter((node) => node !== leader);
 });
 
@@ -58,7 +58,9 @@ async function cut(links: readonly Link[], ttlMs: number): Promise<() => Promise
     const lists = await Promise.all(cluster.nodes.map((node) => node.admin('listFaults', {})));
     return lists.flatMap((list) => list.faults.filter((fault) => fault.faultId === faultId));
   };
-  await until('the lease to bite', async () => (await active()).some(({ droppedMessages }) => droppedMessages > 0));
+  await eventually('the lease to bite', async () =>
+    (await active()).some(({ droppedMessages }) => droppedMessages > 0),
+  );
   return async () => {
     await until(
       'the leases to end by themselves',
@@ -70,16 +72,16 @@ async function cut(links: readonly Link[], ttlMs: number): Promise<() => Promise
 
 async function expectService(name: string, links: readonly Link[], through: readonly TestNode[]): Promise<void> {
   const load = new Load(cluster, { seed: crashSeed, clients: 6, through });
-  await until('first answers', () => load.answered > 30);
+  await eventually('first answers', () => load.answered > 30);
   load.restartGap();
   const ended = await cut(links, LEASE_MS);
   await ended();
   const before = load.answered;
   measured(`${name}: longest time without an acknowledged change`, load.longestGapMs, 'ms');
   expect(load.longestGapMs).toBeLessThan(4 * ELECTION_TIMEOUT_MS);
-  await until('answers after the links have healed', () => load.answered > before + 20);
+  await eventually('answers after the links have healed', () => load.answered > before + 20);
   await load.stop();
-  await cluster.level();
+  await cluster.level(cluster.nodes, PATIENCE_MS);
   await expectNothingWrong(cluster, load);
 }
 
@@ -99,5 +101,5 @@ test('constrained election: the leader is gone, and the only node with a quorum 
 
 test('chained: the leader and one node lose each other, both keep the rest', async () => {
   await expectService('chained', bothWays(leader, others[2] as TestNode), cluster.nodes);
-  expect((await cluster.leader()).member.memberSlot).toBeGreaterThan(0);
+  expect((await cluster.leader(cluster.nodes, PATIENCE_MS)).member.memberSlot).toBeGreaterThan(0);
 });

@@ -8,20 +8,19 @@ import {
   type TestCluster,
   type TestNode,
 } from '../fixtures/test-cluster.ts';
-import { until } from '../fixtures/until.ts';
-import { crashSeed, faultSeconds } from './duration.ts';
+import { crashSeed, eventually, faultSeconds, PATIENCE_MS } from './patience.ts';
 import { Load } from './load.ts';
 import { expectNothingWrong } from './verdict.ts';
 
 const pausesMs = faultSeconds(6) * 1000;
-vi.setConfig({ testTimeout: pausesMs * 3 + 60_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: pausesMs * 3 + 120_000, hookTimeout: 90_000 });
 
 let cluster: TestCluster;
 
 beforeAll(async () => {
   cluster = await createTestCluster(3);
   cluster.start();
-  await cluster.leader();
+  await cluster.leader(cluster.nodes, PATIENCE_MS);
 });
 afterAll(() => cluster.close());
 
@@ -44,20 +43,20 @@ test('a leader that was paused answers no read from the past, and follows', asyn
   const endMs = performance.now() + pausesMs;
   let pauses = 0;
   do {
-    const sleeper = await cluster.leader();
+    const sleeper = await cluster.leader(cluster.nodes, PATIENCE_MS);
     const others = cluster.nodes.filter((node) => node !== sleeper);
     const warm = cluster.client(sleeper);
-    await until('a first answer', () =>
+    await eventually('a first answer', () =>
       load.recorder.ask(warm, { kind: 'get', key: load.registers[0] as string }, { by: 499, timeoutMs: 1000 }),
     );
     warm.close();
     sleeper.signal('SIGSTOP');
     await pause(TEST_ELECTION_TIMEOUT_MS * 2);
-    const next = await cluster.leader(others);
+    const next = await cluster.leader(others, PATIENCE_MS);
     const answered = load.answered;
-    await until('changes under the next leader', () => load.answered > answered + 20);
+    await eventually('changes under the next leader', () => load.answered > answered + 20);
     await readThrough(sleeper, load);
-    await until('the one that slept to follow', async () => {
+    await eventually('the one that slept to follow', async () => {
       const { role, believedLeader } = await sleeper.sample();
       return role === 'follower' && believedLeader === next.member.memberSlot;
     });

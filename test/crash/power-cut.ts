@@ -6,11 +6,13 @@
  */
 import { closeSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { TestNode } from '../fixtures/test-cluster.ts';
 import type { Random } from '../simulation/random.ts';
-import type { JournalLine } from './write-journal.ts';
+import { type JournalLine, LAST_WRITE } from './write-journal.ts';
 
 const SECTOR_BYTES = 512;
+const WRITES_WITHIN_MS = 1000;
 const JOURNAL = /^journal\./;
 
 type Write = Extract<JournalLine, { kind: 'write' }>;
@@ -26,6 +28,15 @@ export interface Damage {
 export function noteWrites(node: TestNode): void {
   node.nodeOptions = ['--import', join(import.meta.dirname, 'write-journal.ts')];
   node.startsWith = ['env', `SYNOD_JOURNAL_OF=${join(node.dir, 'data')}`];
+}
+
+/** Kills the node, if it writes anything in time at a moment when that is not on disk yet. */
+export async function killInWrite(node: TestNode): Promise<void> {
+  const trigger = join(node.dir, LAST_WRITE);
+  closeSync(openSync(trigger, 'w'));
+  await Promise.race([node.exited(), pause(WRITES_WITHIN_MS)]);
+  await node.kill();
+  rmSync(trigger);
 }
 
 /**

@@ -10,7 +10,7 @@ import { keyValueModel } from '../checker/key-value.ts';
 import { checkPartitions, type Verdict } from '../checker/linearizability.ts';
 import { measured } from '../fixtures/measured.ts';
 import type { TestCluster, TestNode } from '../fixtures/test-cluster.ts';
-import { until } from '../fixtures/until.ts';
+import { eventually, PATIENCE_MS } from './patience.ts';
 import { countOf, type Load } from './load.ts';
 import type { KeyValueOperation, RevisionSeen } from './recorded-client.ts';
 
@@ -35,7 +35,7 @@ async function readAll(cluster: TestCluster, node: TestNode, load: Load): Promis
   const client = cluster.client(node);
   const by = 1000 + node.member.memberSlot;
   for (const key of [...load.registers, ...load.counters])
-    await until(`${node.member.name} to answer a read`, () =>
+    await eventually(`${node.member.name} to answer a read`, () =>
       load.recorder.ask(client, { kind: 'get', key }, { by, timeoutMs: 2000 }),
     );
   client.close();
@@ -139,7 +139,7 @@ async function stateHash(cluster: TestCluster, node: TestNode): Promise<string> 
 }
 
 async function expectEqualStates(cluster: TestCluster): Promise<void> {
-  await cluster.level();
+  await cluster.level(cluster.nodes, PATIENCE_MS);
   const hashes = await Promise.all(cluster.nodes.map((node) => stateHash(cluster, node)));
   expect(new Set(hashes).size, `state hashes ${hashes.join(', ')}`).toBe(1);
 }
