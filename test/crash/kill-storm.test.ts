@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { measured } from '../fixtures/measured.ts';
 import { createTestCluster, type TestCluster, type TestNode } from '../fixtures/test-cluster.ts';
 import { Random } from '../simulation/random.ts';
-import { crashSeed, faultSeconds, PATIENCE_MS } from './patience.ts';
+import { crashSeed, eventually, faultSeconds, PATIENCE_MS } from './patience.ts';
 import { Load } from './load.ts';
 import { expectNothingWrong } from './verdict.ts';
 
@@ -26,7 +26,9 @@ test('nothing acknowledged is lost or done twice, however often nodes are killed
   const kills = { leader: 0, follower: 0, two: 0, all: 0 };
   const endMs = performance.now() + stormMs;
   do {
-    await pause(random.between(100, 900));
+    const answered = load.answered;
+    await eventually('some answers', () => load.answered > answered + 20);
+    await pause(random.between(0, 500));
     const leader = await cluster.leader(cluster.nodes, PATIENCE_MS);
     const followers = random.shuffled(cluster.nodes.filter((node) => node !== leader));
     const kind = random.pick(['leader', 'leader', 'follower', 'two', 'all'] as const);
