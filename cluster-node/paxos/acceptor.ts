@@ -48,10 +48,13 @@ export class Acceptor {
     this.#parts.out.persist({ kind: 'promised', ballot });
   }
 
-  /** A candidate of an ended configuration must learn its end first; its quorums are not those that count now. */
+  /**
+   * A candidate of an ended configuration is told so at once: it could propose nothing before it had learned the end, and one
+   * that was removed would raise promises for nothing.
+   */
   mayPromise({ ballot, configId }: Prepare): boolean {
     const { rules, membership } = this.#parts;
-    return rules.mayCampaign(configId, membership.configId) && rules.mayPromise(this.promised, ballot);
+    return configId >= membership.configId && rules.mayPromise(this.promised, ballot);
   }
 
   /** Phase 1b. While a lease is vowed a higher ballot gets no answer yet; its candidate asks again every heartbeat. */

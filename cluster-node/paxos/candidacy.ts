@@ -90,9 +90,13 @@ export class Candidacy {
    */
   hiddenSlot(): Slot | null {
     const { quorums } = this.#parts.membership;
+    let hidden: Slot | null = null;
     for (const [slot, hiding] of this.#hiding())
-      if (!quorums.phase1((member) => this.#hasReported(member) && !hiding.has(member))) return slot;
-    return null;
+      if (!quorums.phase1((member) => this.#hasReported(member) && !hiding.has(member)))
+        hidden = Math.min(slot, hidden ?? slot);
+    // After a stop entry it is for the next configuration to ask.
+    const last = hidden === null ? undefined : this.proposals().at(-1);
+    return last !== undefined && this.#isStop(last) && last.slot < (hidden ?? 0) ? null : hidden;
   }
 
   /**
@@ -116,16 +120,21 @@ export class Candidacy {
    * entry is the last: what was accepted after it is of another configuration, or was never chosen.
    */
   proposals(): Entry[] {
-    const { log, membership, rules } = this.#parts;
+    const { log } = this.#parts;
     let upTo = log.acceptedUpTo;
     for (const slot of this.#reported.keys()) upTo = Math.max(upTo, slot);
     const entries: Entry[] = [];
     for (let slot = log.decidedUpTo + 1; slot <= upTo; slot++) {
       const { value, digest } = this.#bound(slot) ?? NO_OP;
       entries.push({ slot, ballot: this.ballot, value, digest });
-      if (rules.isLast(membership.successorIn(value) !== null)) break;
+      if (this.#isStop({ value })) break;
     }
     return entries;
+  }
+
+  #isStop({ value }: Pick<Entry, 'value'>): boolean {
+    const { membership, rules } = this.#parts;
+    return rules.isLast(membership.successorIn(value) !== null);
   }
 
   #merge(from: MemberSlot, entries: readonly Entry[]): boolean {

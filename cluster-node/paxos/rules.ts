@@ -16,8 +16,6 @@ export interface PaxosRules {
   quorums(voters: readonly MemberSlot[], sizes: QuorumSizes): QuorumSystem;
   /** P1a: an acceptor may answer a prepare unless it has promised a higher ballot. (Equal: the same prepare again.) */
   mayPromise(promised: Ballot, ballot: Ballot): boolean;
-  /** A candidate of an ended configuration gets no promise: its quorums are not those that count now. */
-  mayCampaign(configId: number, knownHere: number): boolean;
   /** Of the configurations in the log only the direct successor of the one in force changes anything, and only once. */
   isSuccessor(configId: number, inForce: number): boolean;
   /** Whether a proposal is the last one in its configuration: a stop entry is. */
@@ -92,7 +90,6 @@ const VOWS: ReadonlySet<PeerMessage['kind']> = new Set(['prepare', 'promise', 'a
 export const PAXOS_RULES: PaxosRules = {
   quorums: quorumsOf,
   mayPromise: (promised, ballot) => ballot >= promised,
-  mayCampaign: (configId, knownHere) => configId >= knownHere,
   isSuccessor: (configId, inForce) => configId === inForce + 1,
   isLast: (isStop) => isStop,
   mayAccept: (promised, ballot) => ballot >= promised,
