@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { Random } from '../simulation/random.ts';
-import type { Operation } from './history.ts';
+import type { Model, Operation } from './history.ts';
 import { type KeyValueInput, type KeyValueOutput, keyValueModel } from './key-value.ts';
 import { checkLinearizable, checkPartitions } from './linearizability.ts';
 import { type RegisterInput, registerModel, type RegisterOutput } from './register.ts';
@@ -228,36 +228,68 @@ function randomHistory(
 }
 
 /** By trying every order: slow, and plain enough to be believed. */
-function bruteForce(history: readonly RegisterOp[], state = registerModel.initial): boolean {
+function bruteForce<State extends object, Input, Output>(
+  model: Model<State, Input, Output>,
+  history: readonly Operation<Input, Output>[],
+  state = model.initial,
+): boolean {
   if (history.every(({ returned }) => returned === null)) return true;
   return history.some((operation) => {
     const others = history.filter((other) => other !== operation);
     if (others.some(({ returned }) => returned !== null && returned.at < operation.calledAt)) return false;
-    const next = registerModel.step(state, operation.input, operation.returned?.output);
-    return next !== null && bruteForce(others, next);
+    const next = model.step(state, operation.input, operation.returned?.output);
+    return next !== null && bruteForce(model, others, next);
   });
 }
 
-test('small histories, good and bad, are judged as by trying every order', () => {
+test('small histories of a register, good and bad, are judged as by trying every order', () => {
   const random = new Random(11);
   const counts = { ok: 0, violation: 0 };
-  for (let round = 0; round < 3000; round++) {
-    const operations = randomHistory(random, {
-      operations: 7,
-      clientCount: random.integer(1, 4),
-      openRatio: 0.3,
-      values: 3,
-    });
-    const history = operations.map((op) =>
+  for (let round = 0; round < 2000; round++) {
+    const options = { operations: 7, clientCount: random.integer(1, 4), openRatio: 0.3, values: 3 };
+    const history = randomHistory(random, options).map((op) =>
       op.input.kind === 'read' && op.returned && random.chance(0.3)
         ? { ...op, returned: { ...op.returned, output: `v${random.integer(1, 3)}` } }
         : op,
     );
-    const expected = bruteForce(history) ? 'ok' : 'violation';
+    const expected = bruteForce(registerModel, history) ? 'ok' : 'violation';
     expect(register(history)).toBe(expected);
     counts[expected]++;
   }
-  expect(Math.min(counts.ok, counts.violation)).toBeGreaterThan(500);
+  expect(Math.min(counts.ok, counts.violation)).toBeGreaterThan(300);
+});
+
+/** An operation on a key and an answer that has little to do with it. */
+function randomRequest(random: Random): [KeyValueInput, KeyValueOutput] {
+  const state = () =>
+    random.chance(0.3) ? null : { value: random.pick(['a', 'b']), modRevision: random.integer(1, 4) };
+  const revision = random.integer(1, 5);
+  const kind = random.pick(['put', 'get', 'delete', 'cas'] as const);
+  if (kind === 'put') return [put(random.pick(['a', 'b'])), wrote(revision)];
+  if (kind === 'get') return [get, { kind, found: state() }];
+  if (kind === 'delete')
+    return [
+      { kind, key: 'k' },
+      { kind, deleted: random.chance(0.7), revision },
+    ];
+  const output: KeyValueOutput = random.chance(0.6) ? swapped(revision) : { kind: 'notSwapped', found: state() };
+  return [{ kind, key: 'k', expected: state(), value: random.pick(['a', 'b']) }, output];
+}
+
+test('small histories of a key, good and bad, are judged as by trying every order', () => {
+  const random = new Random(12);
+  const counts = { ok: 0, violation: 0 };
+  for (let round = 0; round < 20_000; round++) {
+    const history = Array.from({ length: random.integer(2, 6) }, () => {
+      const [input, output] = randomRequest(random);
+      const calledAt = random.integer(0, 8);
+      return kv(input, random.chance(0.4) ? null : output, [calledAt, calledAt + random.integer(1, 6)]);
+    });
+    const expected = bruteForce(keyValueModel, history) ? 'ok' : 'violation';
+    expect(keyValue(history), JSON.stringify(history)).toBe(expected);
+    counts[expected]++;
+  }
+  expect(Math.min(counts.ok, counts.violation)).toBeGreaterThan(2000);
 });
 
 test('thousands of operations of 8 clients on one key, many of them open', { timeout: 60_000 }, () => {

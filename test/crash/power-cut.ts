@@ -26,7 +26,7 @@ export interface Damage {
 
 /** Has the node's writes noted from its next start on. */
 export function noteWrites(node: TestNode): void {
-  node.nodeOptions = ['--import', join(import.meta.dirname, 'write-journal.ts')];
+  node.nodeOptions = ['--require', join(import.meta.dirname, 'write-journal.ts')];
   node.startsWith = ['env', `SYNOD_JOURNAL_OF=${join(node.dir, 'data')}`];
 }
 

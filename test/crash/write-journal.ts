@@ -1,5 +1,5 @@
 /**
- * Loaded into a node's process before anything else (`node --import`), this notes each write to a file below the folder named
+ * Loaded into a node's process before anything else (`node --require`, which also reaches its worker threads), this notes each write to a file below the folder named
  * by SYNOD_JOURNAL_OF in a journal beside it: where it goes and what stood there, before it is made, and afterwards that it is
  * on disk: when a write to a file opened with O_DSYNC or O_SYNC returns, or when a sync of the file does. What a killed process
  * had not on disk can then be taken back (power-cut.ts). It knows nothing of the format of the files.
@@ -130,11 +130,19 @@ function watchSyncCalls(): void {
   };
 }
 
-/** The file handles of node:fs/promises share one prototype. */
-async function watchHandles(): Promise<void> {
-  const probe = await fs.promises.open('/dev/null', 'r');
-  const prototype = Object.getPrototypeOf(probe) as Handle;
-  await probe.close();
+/** The file handles of node:fs/promises share one prototype, which the first of them gives away. */
+function watchHandles(): void {
+  const { open } = fs.promises;
+  let isWatched = false;
+  fs.promises.open = async (...args) => {
+    const handle = await open(...args);
+    if (!isWatched) watchPrototype(Object.getPrototypeOf(handle) as Handle);
+    isWatched = true;
+    return handle;
+  };
+}
+
+function watchPrototype(prototype: Handle): void {
   const known = Object.fromEntries(
     (['write', 'writev', 'sync', 'datasync'] as const).map((name) => [
       name,
@@ -168,6 +176,6 @@ async function watchHandles(): Promise<void> {
 
 if (folder !== undefined) {
   watchSyncCalls();
-  await watchHandles();
+  watchHandles();
   syncBuiltinESMExports();
 }
