@@ -13,7 +13,7 @@
  */
 import { cpus, loadavg } from 'node:os';
 import { inspect, parseArgs } from 'node:util';
-import { hasEtcd, startEtcdCluster, startSynodCluster } from './clusters.ts';
+import { type BenchCluster, hasEtcd, startEtcdCluster, startSynodCluster } from './clusters.ts';
 import { type Row, rowsOf, type Sample, tableOf } from './figures.ts';
 import { LoadClient } from './load-client.ts';
 import { measureFailover, measureTransfer } from './outages.ts';
@@ -29,8 +29,14 @@ type Part = (typeof parts)[number];
 export async function benchNode(args: readonly string[]): Promise<void> {
   const options = parseOptions(args);
   const client = new LoadClient();
-  const clusters = [];
+  const clusters: BenchCluster[] = [];
   const loads: number[] = [];
+  const close = async () => {
+    client.close();
+    for (const cluster of clusters) await cluster.close();
+  };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => void close().then(() => process.exit(130)));
   try {
     if (hasEtcd && !options.alone) clusters.push(await startEtcdCluster());
     clusters.push(await startSynodCluster());
@@ -42,8 +48,7 @@ export async function benchNode(args: readonly string[]): Promise<void> {
     report(rowsOf(samples), { json: options.json, loads, failures });
     if (failures.length > 0) process.exitCode = 1;
   } finally {
-    client.close();
-    for (const cluster of clusters) await cluster.close();
+    await close();
   }
 }
 
