@@ -1,97 +1,97 @@
 /**
  * Watches every node from outside and throws at the first broken invariant. It counts acceptances by itself, from what
- * reaches the disks, so that it does not trust any node's arithmetic: a value is chosen when a majority has it durably under
- * one ballot, and nothing may be decided that is not chosen.
+ * reaches the disks, so that it does not trust any node's arithmetic: a value is chosen when a quorum of the configuration in
+ * force at its slot has it durably under one ballot, and nothing may be decided that is not chosen.
  */
 import type { Ballot, MemberSlot, Slot } from '../../cluster-node/contract/ballot.ts';
-import type { Entry, PeerMessage } from '../../cluster-node/contract/peer.ts';
+import type { Entry, PeerMessage, Promise, RequestId } from '../../cluster-node/contract/peer.ts';
 import type { DurableRecord } from '../../cluster-node/paxos/interface.ts';
-import type { Disk } from './disk.ts';
+import { numberOf } from './register-machine.ts';
+import { Violation } from './violation.ts';
+import { Votes } from './votes.ts';
 
-export class Violation extends Error {
-  readonly invariant: string;
-
-  constructor(invariant: string, detail: string) {
-    super(`${invariant}: ${detail}`);
-    this.invariant = invariant;
-  }
-}
-
-/** How many of an answer's topmost slots are looked up on the disk. */
+/** How many of an answer's topmost slots are looked up. */
 const SLOTS_CHECKED_PER_ANSWER = 32;
 
-interface Vote {
-  readonly value: string;
-  readonly durableAt: Set<MemberSlot>;
+/** What the checker remembers of one member. */
+interface Acceptor {
+  /** As the process has vowed; after a crash, as the disk has it. */
+  promised: Ballot;
+  /** On disk. */
+  durablePromise: Ballot;
+  /** The highest ballot accepted by vow that is or was on disk, by slot. What it only learned as decided is not in here. */
+  readonly acceptedAt: Ballot[];
+  /** The ballot of what it learned as decided after it had promised a higher one, by slot. */
+  readonly learnedAt: Ballot[];
 }
 
 export class Checker {
+  readonly votes: Votes;
   /** The highest slot that some client knows of: acknowledged, or seen by a finished read. */
   visibleUpTo: Slot = 0;
-  #majority: number;
-  #votes = new Map<Slot, Map<Ballot, Vote>>();
-  #chosen = new Map<Slot, string>();
-  #promised = new Map<MemberSlot, Ballot>();
+  #acceptors = new Map<MemberSlot, Acceptor>();
   #proposers = new Map<Ballot, string>();
-  #refused = new Set<string>();
+  #refused = new Set<number>();
+  #stateHashes: number[] = [];
+  #carriedOutAt = new Map<number, Slot>();
 
   constructor(memberCount: number) {
-    this.#majority = Math.floor(memberCount / 2) + 1;
+    this.votes = new Votes(Array.from({ length: memberCount }, (_, at) => at + 1));
   }
 
   /** A node gave this record to its disk. */
   onPersist(member: MemberSlot, record: DurableRecord): void {
     if (record.kind === 'decided') return;
-    const promised = this.#promised.get(member) ?? 0;
+    const acceptor = this.#acceptor(member);
+    const { promised } = acceptor;
     if (record.kind === 'promised') {
       if (record.ballot < promised)
         throw new Violation('promise never falls', `member ${member} promised ${record.ballot} after ${promised}`);
-      this.#promised.set(member, record.ballot);
+      acceptor.promised = record.ballot;
       return;
     }
     const { entry } = record;
-    const value = textOf(entry);
     if (entry.ballot > promised)
       throw new Violation('accepted ≤ promised', `member ${member} accepted ${entry.ballot}, promised ${promised}`);
-    if (entry.ballot < promised && this.#chosen.get(entry.slot) !== value)
+    if (entry.ballot < promised && !this.votes.isChosen(entry))
       throw new Violation(
         'accepted under promise',
         `member ${member} accepted ${entry.ballot} after promising ${promised}`,
       );
-    const vote = this.#vote(entry, value);
-    if (vote.value !== value)
-      throw new Violation('one value per ballot and slot', `slot ${entry.slot}, ballot ${entry.ballot}`);
+    if (entry.ballot < promised) acceptor.learnedAt[entry.slot] = entry.ballot;
+    this.votes.proposed(entry);
   }
 
   /** This record is now on the node's disk. */
   onDurable(member: MemberSlot, record: DurableRecord): void {
+    const acceptor = this.#acceptor(member);
+    if (record.kind === 'promised') acceptor.durablePromise = Math.max(acceptor.durablePromise, record.ballot);
     if (record.kind !== 'accepted') return;
-    const { entry } = record;
-    const vote = this.#vote(entry, textOf(entry));
-    vote.durableAt.add(member);
-    if (vote.durableAt.size < this.#majority) return;
-    const chosen = this.#chosen.get(entry.slot);
-    if (chosen !== undefined && chosen !== vote.value)
-      throw new Violation('one chosen value per slot', `slot ${entry.slot} at ballot ${entry.ballot}`);
-    this.#chosen.set(entry.slot, vote.value);
+    const { slot, ballot } = record.entry;
+    acceptor.durablePromise = Math.max(acceptor.durablePromise, ballot);
+    if (acceptor.learnedAt[slot] !== ballot)
+      acceptor.acceptedAt[slot] = Math.max(acceptor.acceptedAt[slot] ?? 0, ballot);
+    this.votes.durable(member, record.entry);
   }
 
   /** After a crash only what is on the disk binds the node, and it must be all that it ever vowed aloud. */
-  onRestart(member: MemberSlot, disk: Disk): void {
-    this.#promised.set(member, disk.promised);
+  onRestart(member: MemberSlot): void {
+    const acceptor = this.#acceptor(member);
+    acceptor.promised = acceptor.durablePromise;
   }
 
   /** A message leaves the node. */
-  onSend(member: MemberSlot, message: PeerMessage, disk: Disk): void {
-    if ((message.kind === 'promise' || message.kind === 'prepare') && disk.promised < message.ballot)
-      throw new Violation('durable before sent', `${message.kind} ${message.ballot} of member ${member}`);
-    if (message.kind !== 'accepted') return;
-    for (let slot = message.durableUpTo; slot > message.durableUpTo - SLOTS_CHECKED_PER_ANSWER && slot > 0; slot--)
-      if (!disk.accepted.has(slot))
-        throw new Violation(
-          'durable before sent',
-          `accepted slot ${slot} of member ${member}, ballot ${message.ballot}`,
-        );
+  onSend(member: MemberSlot, message: PeerMessage): void {
+    switch (message.kind) {
+      case 'prepare':
+      case 'promise': {
+        if (this.#acceptor(member).durablePromise < message.ballot)
+          throw new Violation('durable before sent', `${message.kind} ${message.ballot} of member ${member}`);
+        return message.kind === 'promise' ? this.#onPromise(member, message) : undefined;
+      }
+      case 'accepted':
+        return this.#onAccepted(member, message.ballot, message.durableUpTo);
+    }
   }
 
   /** A prepare leaves a node (`life` tells its restarts apart). */
@@ -106,44 +106,86 @@ export class Checker {
   onDeliver(member: MemberSlot, entry: Entry, previous: Slot): void {
     if (entry.slot !== previous + 1)
       throw new Violation('delivery in order', `member ${member} delivered ${entry.slot} after ${previous}`);
-    const value = textOf(entry);
-    if (this.#chosen.get(entry.slot) !== value)
+    if (!this.votes.isChosen(entry))
       throw new Violation('decided is chosen', `member ${member}, slot ${entry.slot}, ballot ${entry.ballot}`);
-    if (this.#refused.has(value))
-      throw new Violation('refused is never proposed', `member ${member}, slot ${entry.slot}`);
   }
 
   /** What a restarted node replays from its own log must be what was chosen. */
   onReplay(member: MemberSlot, entry: Entry | undefined, slot: Slot): void {
-    if (entry === undefined || this.#chosen.get(slot) !== textOf(entry))
+    if (entry === undefined || !this.votes.isChosen(entry))
       throw new Violation('decided survives a crash', `member ${member}, slot ${slot}`);
   }
 
-  onRefused(value: Uint8Array): void {
-    this.#refused.add(Buffer.from(value).toString('latin1'));
+  /** A machine that has applied everything up to `slot` is in this state. */
+  onApplied(member: MemberSlot, slot: Slot, stateHash: number): void {
+    const known = this.#stateHashes[slot];
+    if (known === undefined) this.#stateHashes[slot] = stateHash;
+    else if (known !== stateHash) throw new Violation('equal states at equal slots', `member ${member}, slot ${slot}`);
+  }
+
+  /** A machine carried this request out in this slot. */
+  onCarriedOut(request: RequestId, slot: Slot): void {
+    const number = numberOf(request);
+    if (this.#refused.has(number)) throw new Violation('refused is never proposed', `slot ${slot}`);
+    const earlier = this.#carriedOutAt.get(number);
+    if (earlier === undefined) this.#carriedOutAt.set(number, slot);
+    else if (earlier !== slot)
+      throw new Violation(
+        'a request is applied once',
+        `request ${request.sequence} of member ${request.origin}, life ${request.boot}: slots ${earlier} and ${slot}`,
+      );
+  }
+
+  /** A client was told that its request is not and will not be proposed. */
+  onRefused(request: RequestId): void {
+    this.#refused.add(numberOf(request));
   }
 
   onVisible(slot: Slot): void {
     this.visibleUpTo = Math.max(this.visibleUpTo, slot);
   }
 
-  onRead(member: MemberSlot, readSlot: Slot, visibleAtInvocation: Slot): void {
-    if (readSlot < visibleAtInvocation)
+  /** A read is answered from a machine that has applied everything up to `appliedUpTo`. */
+  onRead(member: MemberSlot, appliedUpTo: Slot, visibleAtInvocation: Slot): void {
+    if (appliedUpTo < visibleAtInvocation)
       throw new Violation(
         'linearizable reads',
-        `member ${member} reads at ${readSlot}, ${visibleAtInvocation} was visible`,
+        `member ${member} reads at ${appliedUpTo}, ${visibleAtInvocation} was visible`,
       );
   }
 
-  #vote(entry: Entry, value: string): Vote {
-    let ballots = this.#votes.get(entry.slot);
-    if (ballots === undefined) this.#votes.set(entry.slot, (ballots = new Map<Ballot, Vote>()));
-    let vote = ballots.get(entry.ballot);
-    if (vote === undefined) ballots.set(entry.ballot, (vote = { value, durableAt: new Set() }));
-    return vote;
+  /** What this acceptor has on disk, or had before its disk lost it, must be in the page that covers it. */
+  #onPromise(member: MemberSlot, { ballot, fromSlot, entries, last, decidedUpTo }: Promise): void {
+    const { acceptedAt } = this.#acceptor(member);
+    const upTo = last ? acceptedAt.length - 1 : (entries.at(-1)?.slot ?? 0);
+    let at = 0;
+    for (let slot = Math.max(fromSlot, decidedUpTo + 1); slot <= upTo; slot++) {
+      const accepted = acceptedAt[slot];
+      if (accepted === undefined || accepted >= ballot) continue;
+      while (at < entries.length && (entries[at] as Entry).slot < slot) at += 1;
+      const told = entries[at];
+      if (told?.slot !== slot || told.ballot < accepted)
+        throw new Violation(
+          'a promise tells everything accepted',
+          `member ${member}, slot ${slot}: accepted under ${accepted}, told ${told?.slot === slot ? told.ballot : 'nothing'}`,
+        );
+    }
   }
-}
 
-function textOf(entry: Entry): string {
-  return Buffer.from(entry.value.buffer, entry.value.byteOffset, entry.value.length).toString('latin1');
+  #onAccepted(member: MemberSlot, ballot: Ballot, durableUpTo: Slot): void {
+    const { acceptedAt } = this.#acceptor(member);
+    for (let slot = durableUpTo; slot > durableUpTo - SLOTS_CHECKED_PER_ANSWER && slot > 0; slot--) {
+      const accepted = acceptedAt[slot] ?? 0;
+      // A decided value counts as accepted under every later ballot: it binds them all.
+      if (accepted < ballot && !this.votes.holdsChosen(member, slot))
+        throw new Violation('durable before sent', `accepted slot ${slot} of member ${member}, ballot ${ballot}`);
+    }
+  }
+
+  #acceptor(member: MemberSlot): Acceptor {
+    let acceptor = this.#acceptors.get(member);
+    if (acceptor === undefined)
+      this.#acceptors.set(member, (acceptor = { promised: 0, durablePromise: 0, acceptedAt: [], learnedAt: [] }));
+    return acceptor;
+  }
 }

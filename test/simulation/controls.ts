@@ -2,7 +2,7 @@
  * Negative controls: known bugs, each of which the checker must catch. They replace a rule, or the simulated runtime's
  * obedience, from outside; the product has no switch for them.
  */
-import type { RecoveredState } from '../../cluster-node/paxos/interface.ts';
+import type { DurableRecord, RecoveredState } from '../../cluster-node/paxos/interface.ts';
 import { countingQuorums } from '../../cluster-node/paxos/quorum.ts';
 import { PAXOS_RULES, type PaxosRules } from '../../cluster-node/paxos/rules.ts';
 
@@ -10,10 +10,22 @@ export interface Control {
   readonly rules: PaxosRules;
   /** The runtime sends at once, whatever the disk says. */
   readonly sendsEarly: boolean;
+  /** The runtime answers reads from whatever it has applied. */
+  readonly readsBeforeApplied: boolean;
+  /** The machine carries out a request once, however often it is decided. */
+  readonly appliesOnce: boolean;
+  persists(record: DurableRecord): boolean;
   recovered(state: RecoveredState): RecoveredState;
 }
 
-export const CORRECT: Control = { rules: PAXOS_RULES, sendsEarly: false, recovered: (state) => state };
+export const CORRECT: Control = {
+  rules: PAXOS_RULES,
+  sendsEarly: false,
+  readsBeforeApplied: false,
+  appliesOnce: true,
+  persists: () => true,
+  recovered: (state) => state,
+};
 
 function breaking(change: Partial<PaxosRules>): Control {
   return { ...CORRECT, rules: { ...PAXOS_RULES, ...change } };

@@ -7,46 +7,47 @@ import type { Entry } from '../../cluster-node/contract/peer.ts';
 import type { DurableRecord, RecoveredState } from '../../cluster-node/paxos/interface.ts';
 import type { Random } from './random.ts';
 
+export interface WrittenRecord {
+  readonly sequence: number;
+  readonly record: DurableRecord;
+}
+
 export class Disk {
-  #records: { readonly sequence: number; readonly record: DurableRecord }[] = [];
-  #syncedCount = 0;
-  /** Synced content, kept up to date for the checker and for recovery. */
   promised: Ballot = 0;
   decidedUpTo: Slot = 0;
-  readonly accepted = new Map<Slot, Entry>();
+  #entries: (Entry | undefined)[] = [];
+  #unsynced: WrittenRecord[] = [];
 
   write(sequence: number, record: DurableRecord): void {
-    this.#records.push({ sequence, record });
+    this.#unsynced.push({ sequence, record });
   }
 
-  get hasUnsynced(): boolean {
-    return this.#syncedCount < this.#records.length;
+  get unsyncedCount(): number {
+    return this.#unsynced.length;
   }
 
-  get writtenCount(): number {
-    return this.#records.length;
-  }
-
-  /** Everything among the first `count` records is durable now; returns the newly synced records. */
-  sync(count: number): { readonly sequence: number; readonly record: DurableRecord }[] {
-    const synced = this.#records.slice(this.#syncedCount, count);
+  /** The first `count` records that are not durable yet become so; returns them. */
+  sync(count: number): readonly WrittenRecord[] {
+    const synced = this.#unsynced.splice(0, count);
     for (const { record } of synced) this.#keep(record);
-    this.#syncedCount = Math.max(this.#syncedCount, count);
     return synced;
   }
 
   /** Loses what was not synced, except for a random prefix of it; returns the records that survived by luck. */
-  crash(random: Random): readonly { readonly record: DurableRecord }[] {
-    const lucky = random.chance(0.5) ? this.sync(random.integer(this.#syncedCount, this.#records.length)) : [];
-    this.#records = [];
-    this.#syncedCount = 0;
+  crash(random: Random): readonly WrittenRecord[] {
+    const lucky = random.chance(0.5) ? this.sync(random.integer(0, this.#unsynced.length)) : [];
+    this.#unsynced = [];
     return lucky;
   }
 
   recover(): RecoveredState {
-    const accepted = [...this.accepted.values()].filter((entry) => entry.slot > this.decidedUpTo);
-    accepted.sort((a, b) => a.slot - b.slot);
-    return { promised: this.promised, decidedUpTo: this.decidedUpTo, accepted, faulty: [] };
+    const { promised, decidedUpTo } = this;
+    const accepted = this.#entries.filter((entry) => entry !== undefined && entry.slot > decidedUpTo) as Entry[];
+    return { promised, decidedUpTo, accepted, faulty: [] };
+  }
+
+  entry(slot: Slot): Entry | undefined {
+    return this.#entries[slot];
   }
 
   /** Consecutive entries from `fromSlot`, as the runtime reads them from its log. */
@@ -54,7 +55,7 @@ export class Disk {
     const entries: Entry[] = [];
     let bytes = 0;
     for (let slot = fromSlot; slot <= this.decidedUpTo; slot++) {
-      const entry = this.accepted.get(slot);
+      const entry = this.#entries[slot];
       bytes += entry?.value.length ?? 0;
       if (entry === undefined || (entries.length > 0 && bytes > maxBytes)) break;
       entries.push(entry);
@@ -65,7 +66,7 @@ export class Disk {
   #keep(record: DurableRecord): void {
     if (record.kind === 'promised') this.promised = record.ballot;
     else if (record.kind === 'decided') this.decidedUpTo = record.upTo;
-    else if ((this.accepted.get(record.entry.slot)?.ballot ?? 0) <= record.entry.ballot)
-      this.accepted.set(record.entry.slot, record.entry);
+    else if ((this.#entries[record.entry.slot]?.ballot ?? 0) <= record.entry.ballot)
+      this.#entries[record.entry.slot] = record.entry;
   }
 }

@@ -1,93 +1,116 @@
-/** Draws faults while the safety phase lasts: each kind at its own rate, as the seed's mix has it. */
+/** Inflicts the faults of a schedule on the world, and counts those that really happened. */
 import type { MemberSlot } from '../../cluster-node/contract/ballot.ts';
+import { type FaultEvent, inWords } from './fault-schedule.ts';
 import type { SimulatedNode } from './node.ts';
+import { Random } from './random.ts';
 import type { World } from './world.ts';
 
-export class FaultSchedule {
+export class Faults {
   #world: World;
-  #nodes: readonly SimulatedNode[];
-  #isOver = false;
+  #nodes: ReadonlyMap<MemberSlot, SimulatedNode>;
 
-  constructor(world: World, nodes: readonly SimulatedNode[]) {
+  constructor(world: World, nodes: ReadonlyMap<MemberSlot, SimulatedNode>) {
     this.#world = world;
     this.#nodes = nodes;
   }
 
-  start(): void {
-    const { mix } = this.#world;
-    this.#repeat(mix.crashGapMs, () => this.#crash());
-    this.#repeat(mix.cutGapMs, () => this.#cutLinks());
-    this.#repeat(mix.partitionGapMs, () => this.#partition());
-    this.#repeat(mix.healGapMs, () => this.#healAll());
-    this.#repeat(mix.pauseGapMs, () => this.#pause());
-    this.#repeat(mix.transferGapMs, () => this.#transfer());
+  /** Has every fault happen at its time. */
+  schedule(faults: readonly FaultEvent[]): void {
+    for (const fault of faults)
+      this.#world.after(fault.atMs, () => {
+        if (!this.#world.isCalm) this.#inflict(fault);
+      });
   }
 
-  stop(): void {
-    this.#isOver = true;
+  #inflict(fault: FaultEvent): void {
+    const { network } = this.#world;
+    this.#world.tell(() => `fault: ${inWords(fault)}`);
+    const node = this.#nodes.get(fault.member);
+    switch (fault.kind) {
+      case 'loss':
+        network.lossRatio = fault.amount;
+        return;
+      case 'duplication':
+        network.duplicateRatio = fault.amount;
+        return;
+      case 'reordering':
+        network.reorderRatio = fault.amount;
+        return;
+      case 'delay':
+        network.delayRatio = fault.amount;
+        return;
+      case 'cut':
+        return this.#cut(fault, (from, to) => from === fault.member && to === fault.other);
+      case 'disconnect':
+        return this.#cut(fault, (from, to) => isPair(fault, from, to));
+      case 'partition':
+      case 'oneWayPartition':
+        return this.#partition(fault);
+      case 'hub':
+        return this.#cut(fault, (from, to) => from !== fault.member && to !== fault.member);
+      case 'transfer':
+        return this.#transfer(fault);
+      default:
+        return node === undefined || !node.isUp ? undefined : this.#strike(node, fault);
+    }
   }
 
-  #repeat(gapMs: number, inflict: () => void): void {
-    if (gapMs === 0) return;
-    const again = () => {
-      if (this.#isOver) return;
-      inflict();
-      this.#world.after(this.#world.random.gap(gapMs), again);
-    };
-    this.#world.after(this.#world.random.gap(gapMs), again);
+  /** What happens to one running node. */
+  #strike(node: SimulatedNode, fault: FaultEvent): void {
+    switch (fault.kind) {
+      case 'crash':
+        node.crashAfter(Math.floor(fault.amount), fault.forMs);
+        return this.#hintAbout(node.member);
+      case 'pause':
+        this.#world.count('pause');
+        return node.pause(fault.forMs);
+      case 'slowDisk':
+        this.#world.count('slowDisk');
+        return node.slowDisk(fault.amount, fault.forMs);
+      case 'diskFull':
+        return node.fillDisk(fault.forMs);
+      case 'syncError':
+        return node.failNextSync(fault.forMs);
+    }
   }
 
-  #crash(): void {
-    const { random } = this.#world;
-    const node = random.pick(this.#nodes);
-    if (!node.isUp) return;
-    this.#world.count('crash');
-    node.crashAfterEffects = random.integer(0, 6);
-    // It may come to rest before it has had that many effects: then it stays up a while longer.
-    this.#world.after(random.between(20, 1500), () => {
-      if (!node.isUp && !this.#isOver) node.start();
-    });
-    this.#hintAbout(node.member, false);
+  #cut(fault: FaultEvent, isCut: (from: MemberSlot, to: MemberSlot) => boolean): void {
+    const { nowMs, network } = this.#world;
+    let links = 0;
+    for (const from of this.#nodes.keys())
+      for (const to of this.#nodes.keys()) {
+        if (from === to || !isCut(from, to)) continue;
+        network.cut(from, to, nowMs + fault.forMs);
+        links += 1;
+      }
+    if (links > 0) this.#world.count(fault.kind);
   }
 
-  #cutLinks(): void {
-    const { random, members } = this.#world;
-    const from = random.pick(members);
-    const to = random.pick(members);
-    this.#world.count('cut');
-    this.#world.cut(from, to);
-    if (random.chance(0.5)) this.#world.cut(to, from);
+  #partition(fault: FaultEvent): void {
+    const random = new Random(fault.draw);
+    const isLeft = new Map([...this.#nodes.keys()].map((member) => [member, random.chance(0.5)]));
+    this.#cut(fault, (from, to) =>
+      fault.kind === 'partition'
+        ? isLeft.get(from) !== isLeft.get(to)
+        : isLeft.get(from) === true && isLeft.get(to) === false,
+    );
+    if (random.chance(0.5)) this.#hintAbout(fault.member);
   }
 
-  #partition(): void {
-    const { random, members } = this.#world;
-    this.#world.count('partition');
-    const sideOf = new Map(members.map((member) => [member, random.chance(0.5)]));
-    for (const from of members)
-      for (const to of members) if (sideOf.get(from) !== sideOf.get(to)) this.#world.cut(from, to);
-    if (random.chance(0.5)) this.#hintAbout(random.pick(members), false);
-  }
-
-  #healAll(): void {
-    this.#world.healAll();
-    for (const node of this.#nodes) if (!node.isUp) node.start();
-  }
-
-  #pause(): void {
-    const { random } = this.#world;
-    this.#world.count('pause');
-    random.pick(this.#nodes).pause(random.between(20, 1500));
-  }
-
-  #transfer(): void {
-    const { random, members } = this.#world;
+  #transfer(fault: FaultEvent): void {
+    const nodes = [...this.#nodes.values()];
+    const leader = nodes.find((node) => node.status()?.role === 'leader');
+    if (leader === undefined || leader.member === fault.member) return;
     this.#world.count('transfer');
-    const leader = this.#nodes.find((node) => node.status()?.role === 'leader') ?? random.pick(this.#nodes);
-    leader.transfer(random.pick(members));
+    leader.transfer(fault.member);
   }
 
-  #hintAbout(member: MemberSlot, up: boolean): void {
+  #hintAbout(member: MemberSlot): void {
     if (!this.#world.mix.hintsLinks) return;
-    for (const node of this.#nodes) if (node.member !== member) node.hintLink(member, up);
+    for (const node of this.#nodes.values()) if (node.member !== member) node.hintLink(member, false);
   }
+}
+
+function isPair({ member, other }: FaultEvent, from: MemberSlot, to: MemberSlot): boolean {
+  return (from === member && to === other) || (from === other && to === member);
 }

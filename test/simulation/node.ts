@@ -1,58 +1,62 @@
 /**
  * One simulated node: the real core under a runtime that obeys its effects as the product's does, on a simulated disk, with a
- * state machine that only remembers what it applied, and with clients that send requests to this node.
+ * small replicated machine, and with clients that send their requests to this node.
  */
-import type { MemberSlot, Slot } from '../../cluster-node/contract/ballot.ts';
+import type { MemberSlot } from '../../cluster-node/contract/ballot.ts';
 import { firstConfiguration } from '../../cluster-node/contract/configuration.ts';
-import type { Entry, PeerMessage, RequestId } from '../../cluster-node/contract/peer.ts';
+import type { PeerMessage } from '../../cluster-node/contract/peer.ts';
 import { PaxosCore } from '../../cluster-node/paxos/core.ts';
+import type { CoreStatus, Effect, Input } from '../../cluster-node/paxos/interface.ts';
 import { exampleMember } from '../../cluster-node/paxos/member-example.ts';
-import type { CoreOptions, CoreStatus, Effect, Input } from '../../cluster-node/paxos/interface.ts';
+import { Clients } from './clients.ts';
 import { Disk } from './disk.ts';
-import type { Receiver, World } from './world.ts';
+import type { Random } from './random.ts';
+import { RegisterMachine } from './register-machine.ts';
+import type { World } from './world.ts';
 
-const HEARTBEAT_MS = 50;
+export const HEARTBEAT_MS = 50;
 export const ELECTION_TIMEOUT_MS = 500;
 const TICK_MS = 10;
-/** Clients give up after this long in the safety phase. */
-const CLIENT_TIMEOUT_MS = 3000;
+/** Applying a batch takes about this long. */
+const APPLY_MS = 0.5;
+const CALM_DISK_MS = 1;
+const FIRST_NODE_STREAM = 100;
 
-interface Waiting {
-  readonly request: RequestId;
-  readonly value: Uint8Array | null;
-  readonly visibleAtInvocation: Slot;
-  readonly bornAtMs: number;
-  /** Set once a read may be answered at that applied slot. */
-  readSlot: Slot | null;
-}
+type Send = Extract<Effect, { kind: 'send' }>;
 
-export class SimulatedNode implements Receiver {
+export class SimulatedNode {
   readonly member: MemberSlot;
   readonly disk = new Disk();
-  readonly waiting = new Map<number, Waiting>();
-  acknowledged = 0;
-  readsAnswered = 0;
-  /** Requests of the liveness phase that were given back for want of a leader. */
-  refusedInCalm = 0;
-  /** After so many more effects the node crashes, perhaps in the middle of a step; null: not planned. */
-  crashAfterEffects: number | null = null;
+  readonly clients: Clients;
+  machine: RegisterMachine;
   #world: World;
+  #random: Random;
   #core: PaxosCore | null = null;
   #life = 0;
-  #sequence = 0;
-  #delivered: Slot = 0;
-  /** Slots delivered here that hold a request of this life of this node. */
-  #ownDelivered: { readonly sequence: number; readonly slot: Slot }[] = [];
-  #applied: Slot = 0;
+  /** Delivered by the core and not applied yet. */
+  #delivered: Extract<Effect, { kind: 'deliver' }>[] = [];
   #durable = 0;
-  #isSyncing = false;
+  /** Records that the fsync under way covers; 0 when there is none. */
+  #syncing = 0;
+  /** Tells fsyncs apart: a calmed disk ends the one under way soon. */
+  #syncNumber = 0;
   #pausedUntilMs = 0;
-  #clockOffsetMs = 0;
-  #held: Extract<Effect, { kind: 'send' }>[] = [];
+  #slowUntilMs = 0;
+  #slowFactor = 1;
+  #fullUntilMs = 0;
+  #clock = { offsetMs: 0, rate: 1 };
+  #held: Send[] = [];
+  /** After so many more effects the node crashes, perhaps in the middle of a step; null: not planned. */
+  #crashAfterEffects: number | null = null;
+  #syncFails = false;
+  #downForMs = 0;
 
   constructor(world: World, member: MemberSlot) {
     this.#world = world;
     this.member = member;
+    this.#random = world.stream(FIRST_NODE_STREAM + member);
+    this.clients = new Clients(world, member);
+    this.machine = new RegisterMachine(world.control.appliesOnce);
     world.receivers.set(member, this);
   }
 
@@ -60,47 +64,73 @@ export class SimulatedNode implements Receiver {
     return this.#core !== null;
   }
 
+  /** Everything up to this slot is known to be decided here. */
+  get decidedUpTo(): number {
+    return this.#delivered.at(-1)?.entry.slot ?? this.machine.appliedUpTo;
+  }
+
   start(): void {
-    const { random, checker, control, mix, members } = this.#world;
+    const { checker, control, mix, members } = this.#world;
     const isFirst = this.#life === 0;
     const recovered = control.recovered(this.disk.recover());
     this.#life += 1;
-    this.#sequence = 0;
     this.#durable = 0;
-    this.#clockOffsetMs = random.between(0, 1e6);
-    checker.onRestart(this.member, this.disk);
-    for (let slot = 1; slot <= recovered.decidedUpTo; slot++)
-      checker.onReplay(this.member, this.disk.accepted.get(slot), slot);
-    this.#delivered = this.#applied = recovered.decidedUpTo;
-    const options: CoreOptions = {
+    this.clients.reset(this.#life);
+    this.#clock = {
+      offsetMs: this.#random.between(0, 1e6),
+      rate: 1 + mix.driftRatio * this.#random.between(-0.5, 0.5),
+    };
+    if (mix.driftRatio > 0) this.#world.count('clockDrift');
+    checker.onRestart(this.member);
+    this.machine = new RegisterMachine(control.appliesOnce);
+    this.#replay(recovered.decidedUpTo);
+    const options = {
       self: this.member,
       configuration: firstConfiguration(members.map(exampleMember)),
       heartbeatMs: HEARTBEAT_MS,
       electionTimeoutMs: ELECTION_TIMEOUT_MS,
-      seed: random.integer(0, 0x7fffffff),
+      seed: this.#random.integer(0, 0x7fffffff),
       maxUndecidedSlots: mix.maxUndecidedSlots,
       maxBatchBytes: mix.maxBatchBytes,
       memorySlots: mix.memorySlots,
+      leaseReads: mix.leaseReads,
     };
     this.#core = new PaxosCore(options, isFirst ? null : recovered, control.rules);
     this.#tick(this.#life);
   }
 
-  crash(): void {
-    const { random, checker } = this.#world;
-    for (const { record } of this.disk.crash(random)) checker.onDurable(this.member, record);
-    this.#core = null;
-    this.#held = [];
-    this.#isSyncing = false;
-    this.#pausedUntilMs = 0;
-    this.crashAfterEffects = null;
-    this.waiting.clear();
-    this.#ownDelivered = [];
+  crashAfter(effects: number, downForMs: number): void {
+    this.#crashAfterEffects = effects;
+    this.#downForMs = downForMs;
   }
 
   /** The process stands still; what comes meanwhile is taken afterwards. */
   pause(ms: number): void {
     this.#pausedUntilMs = this.#world.nowMs + ms;
+  }
+
+  slowDisk(factor: number, ms: number): void {
+    this.#slowFactor = factor;
+    this.#slowUntilMs = this.#world.nowMs + ms;
+  }
+
+  /** Nothing becomes durable for want of space. */
+  fillDisk(ms: number): void {
+    this.#fullUntilMs = this.#world.nowMs + ms;
+  }
+
+  /** The process dies of it: what is on disk is not known any more. */
+  failNextSync(downForMs: number): void {
+    this.#syncFails = true;
+    this.#downForMs = downForMs;
+  }
+
+  /** Nothing befalls this node any more. */
+  calm(): void {
+    this.#crashAfterEffects = null;
+    this.#syncFails = false;
+    this.#pausedUntilMs = this.#slowUntilMs = this.#fullUntilMs = 0;
+    if (this.#syncing > 0) this.#endSyncAfter(this.#random.gap(this.#diskMs()));
   }
 
   receive(from: MemberSlot, message: PeerMessage): void {
@@ -116,52 +146,57 @@ export class SimulatedNode implements Receiver {
   }
 
   /** A client sends a value to this node. */
-  propose(): void {
-    const request = this.#nextRequest();
-    const { random, mix } = this.#world;
-    const value = new Uint8Array(12 + random.integer(0, mix.maxValueBytes));
-    new DataView(value.buffer).setUint32(0, this.member);
-    new DataView(value.buffer).setUint32(4, this.#life);
-    new DataView(value.buffer).setUint32(8, request.sequence);
-    this.#wait(request, value);
-    this.#give({ kind: 'propose', request, value });
+  write(key: number, fillBytes: number): void {
+    if (this.isUp) this.#give({ kind: 'propose', ...this.clients.write(key, fillBytes) });
   }
 
-  read(): void {
-    const request = this.#nextRequest();
-    this.#wait(request, null);
-    this.#give({ kind: 'read', request });
+  read(key: number): void {
+    if (this.isUp) this.#give({ kind: 'read', request: this.clients.read(key) });
   }
 
   status(): CoreStatus | null {
-    return this.#core?.status(this.#world.nowMs + this.#clockOffsetMs) ?? null;
+    return this.#core?.status(this.#localMs()) ?? null;
   }
 
-  #nextRequest(): RequestId {
-    this.#sequence += 1;
-    return { origin: this.member, boot: this.#life, sequence: this.#sequence };
+  #localMs(): number {
+    return this.#clock.offsetMs + this.#world.nowMs * this.#clock.rate;
   }
 
-  #wait(request: RequestId, value: Uint8Array | null): void {
-    if (!this.isUp) return;
-    const { checker, nowMs } = this.#world;
-    const visibleAtInvocation = checker.visibleUpTo;
-    this.waiting.set(request.sequence, { request, value, visibleAtInvocation, bornAtMs: nowMs, readSlot: null });
+  #replay(upTo: number): void {
+    for (let slot = 1; slot <= upTo; slot++) {
+      const entry = this.disk.entry(slot);
+      this.#world.checker.onReplay(this.member, entry, slot);
+      this.machine.apply(slot, (entry as { value: Uint8Array }).value);
+    }
+  }
+
+  #crash(): void {
+    const { checker, isCalm } = this.#world;
+    const { unsyncedCount } = this.disk;
+    const lucky = this.disk.crash(this.#random);
+    for (const { record } of lucky) checker.onDurable(this.member, record);
+    this.#world.count('crash');
+    if (lucky.length > 0 && lucky.length < unsyncedCount) this.#world.count('tornWrite');
+    this.#world.tell(() => `${this.member} is down; ${unsyncedCount - lucky.length} records lost`);
+    this.#core = null;
+    this.#held = [];
+    this.#delivered = [];
+    this.#syncing = 0;
+    this.#syncFails = false;
+    this.#pausedUntilMs = 0;
+    this.#crashAfterEffects = null;
+    this.clients.reset(this.#life);
+    if (isCalm) return;
+    this.#world.after(this.#downForMs, () => {
+      if (!this.isUp && !this.#world.isCalm) this.start();
+    });
   }
 
   #tick(life: number): void {
     if (life !== this.#life || !this.isUp) return;
     this.#give({ kind: 'tick' });
-    if (!this.#world.isCalm) this.#giveUpOldRequests();
+    if (!this.#world.isCalm) for (const request of this.clients.giveUp()) this.#give({ kind: 'abandon', request });
     this.#world.after(TICK_MS, () => this.#tick(life));
-  }
-
-  #giveUpOldRequests(): void {
-    for (const { request, bornAtMs } of this.waiting.values()) {
-      if (this.#world.nowMs - bornAtMs < CLIENT_TIMEOUT_MS) return;
-      this.waiting.delete(request.sequence);
-      this.#give({ kind: 'abandon', request });
-    }
   }
 
   #give(input: Input): void {
@@ -172,10 +207,10 @@ export class SimulatedNode implements Receiver {
       const resume = () => life === this.#life && this.#give(input);
       return this.#world.after(this.#pausedUntilMs - nowMs, resume);
     }
-    const effects = this.#core.step(input, nowMs + this.#clockOffsetMs);
+    const effects = this.#core.step(input, this.#localMs());
     trace.step(this.member, nowMs, input, effects);
     for (const effect of effects) {
-      if (this.crashAfterEffects !== null && this.crashAfterEffects-- <= 0) return this.crash();
+      if (this.#crashAfterEffects !== null && this.#crashAfterEffects-- <= 0) return this.#crash();
       this.#obey(effect);
     }
     this.#startSync();
@@ -186,48 +221,63 @@ export class SimulatedNode implements Receiver {
     switch (effect.kind) {
       case 'persist':
         checker.onPersist(this.member, effect.record);
-        return this.disk.write(effect.sequence, effect.record);
+        return control.persists(effect.record) ? this.disk.write(effect.sequence, effect.record) : undefined;
       case 'send':
         if (effect.afterDurable <= this.#durable || control.sendsEarly) return this.#send(effect);
         this.#held.push(effect);
         return;
       case 'deliver':
-        return this.#deliver(effect.entry);
+        return this.#deliver(effect);
       case 'readReady':
-        return this.#onReadReady(effect.request, effect.readSlot);
+        return this.clients.onReadReady(effect.request, effect.readSlot, this.machine);
       case 'refuse':
-        return this.#onRefused(effect);
+        return this.clients.onRefused(effect.request, effect.reason);
       case 'readLog': {
         const { to, fromSlot, maxBytes } = effect;
         const give = () =>
           this.#give({ kind: 'logRead', to, fromSlot, entries: this.disk.read(fromSlot, maxBytes), snapshotSlot: 0 });
-        return this.#later(this.#world.mix.syncMsMean, give);
+        return this.#later(this.#diskMs(), give);
       }
       case 'event':
-        return this.#world.trace.tell(
-          () => `${this.#world.nowMs.toFixed(1)} ${this.member}: ${JSON.stringify(effect.event)}`,
-        );
+        return this.#world.tell(() => `${this.member}: ${JSON.stringify(effect.event)}`);
     }
   }
 
-  #send(effect: Extract<Effect, { kind: 'send' }>): void {
-    const { checker } = this.#world;
-    checker.onSend(this.member, effect.message, this.disk);
-    if (effect.message.kind === 'prepare') checker.onProposer(effect.message.ballot, this.member, this.#life);
-    this.#world.send(this.member, effect.to, effect.message);
+  #send({ to, message }: Send): void {
+    const { checker, network } = this.#world;
+    checker.onSend(this.member, message);
+    if (message.kind === 'prepare') checker.onProposer(message.ballot, this.member, this.#life);
+    network.send(this.member, to, message);
   }
 
   #startSync(): void {
-    if (this.#core === null || this.#isSyncing || !this.disk.hasUnsynced) return;
-    this.#isSyncing = true;
-    const count = this.disk.writtenCount;
-    this.#later(this.#world.mix.syncMsMean, () => this.#onSynced(count));
+    if (this.#core === null || this.#syncing > 0 || this.disk.unsyncedCount === 0) return;
+    this.#syncing = this.disk.unsyncedCount;
+    this.#endSyncAfter(this.#random.gap(this.#diskMs()));
   }
 
-  #onSynced(count: number): void {
-    this.#isSyncing = false;
+  #endSyncAfter(ms: number): void {
+    const life = this.#life;
+    const number = ++this.#syncNumber;
+    this.#world.after(ms, () => {
+      if (life === this.#life && this.isUp && number === this.#syncNumber) this.#onSynced();
+    });
+  }
+
+  #onSynced(): void {
+    const { nowMs, checker } = this.#world;
+    if (this.#syncFails) {
+      this.#world.count('syncError');
+      return this.#crash();
+    }
+    if (nowMs < this.#fullUntilMs) {
+      this.#world.count('diskFull');
+      return this.#endSyncAfter(this.#fullUntilMs - nowMs);
+    }
+    const count = this.#syncing;
+    this.#syncing = 0;
     for (const { sequence, record } of this.disk.sync(count)) {
-      this.#world.checker.onDurable(this.member, record);
+      checker.onDurable(this.member, record);
       this.#durable = sequence;
     }
     const held = this.#held;
@@ -240,60 +290,38 @@ export class SimulatedNode implements Receiver {
     this.#startSync();
   }
 
-  #deliver(entry: Entry): void {
-    this.#world.checker.onDeliver(this.member, entry, this.#delivered);
-    this.#delivered = entry.slot;
-    this.#noteOwn(entry);
-    this.#later(0.5, () => this.#apply());
-  }
-
-  #noteOwn({ value, slot }: Entry): void {
-    if (value.length === 0) return;
-    const header = new DataView(value.buffer, value.byteOffset);
-    if (header.getUint32(0) !== this.member || header.getUint32(4) !== this.#life) return;
-    this.#ownDelivered.push({ sequence: header.getUint32(8), slot });
+  #deliver(effect: Extract<Effect, { kind: 'deliver' }>): void {
+    this.#world.checker.onDeliver(this.member, effect.entry, this.decidedUpTo);
+    this.#delivered.push(effect);
+    if (this.#delivered.length === 1) this.#later(APPLY_MS, () => this.#apply());
   }
 
   /** Executes everything delivered so far: clients of this node get their answers. */
   #apply(): void {
-    if (this.#applied === this.#delivered) return;
-    this.#applied = this.#delivered;
-    for (const { sequence, slot } of this.#ownDelivered.splice(0)) {
-      if (!this.waiting.delete(sequence)) continue;
-      this.acknowledged += 1;
-      this.#world.checker.onVisible(slot);
+    const { checker } = this.#world;
+    const delivered = this.#delivered;
+    this.#delivered = [];
+    for (const { entry } of delivered) {
+      const { slot, value } = entry;
+      const request = this.machine.apply(slot, value);
+      checker.onApplied(this.member, slot, this.machine.hash);
+      if (request === null) continue;
+      checker.onCarriedOut(request, slot);
+      this.clients.onApplied(request, slot);
     }
-    for (const waiting of this.waiting.values())
-      if (waiting.readSlot !== null) this.#answerRead(waiting, waiting.readSlot);
-    this.#give({ kind: 'applied', upTo: this.#applied });
+    this.clients.answerReads(this.machine);
+    this.#give({ kind: 'applied', upTo: this.machine.appliedUpTo });
   }
 
-  #onReadReady(request: RequestId, readSlot: Slot): void {
-    const waiting = this.waiting.get(request.sequence);
-    if (waiting === undefined || request.boot !== this.#life) return;
-    this.#world.checker.onRead(this.member, readSlot, waiting.visibleAtInvocation);
-    waiting.readSlot = readSlot;
-    this.#answerRead(waiting, readSlot);
-  }
-
-  #answerRead(waiting: Waiting, readSlot: Slot): void {
-    if (this.#applied < readSlot) return;
-    this.waiting.delete(waiting.request.sequence);
-    this.readsAnswered += 1;
-    this.#world.checker.onVisible(this.#applied);
-  }
-
-  #onRefused(effect: Extract<Effect, { kind: 'refuse' }>): void {
-    const waiting = this.waiting.get(effect.request.sequence);
-    this.waiting.delete(effect.request.sequence);
-    if (waiting?.value) this.#world.checker.onRefused(waiting.value);
-    if (effect.reason === 'noLeader' && waiting !== undefined && waiting.bornAtMs >= this.#world.calmSinceMs)
-      this.refusedInCalm += 1;
+  #diskMs(): number {
+    const { mix, nowMs, isCalm } = this.#world;
+    if (isCalm) return Math.min(mix.syncMsMean, CALM_DISK_MS);
+    return nowMs < this.#slowUntilMs ? mix.syncMsMean * this.#slowFactor : mix.syncMsMean;
   }
 
   #later(meanMs: number, run: () => void): void {
     const life = this.#life;
-    this.#world.after(this.#world.random.gap(this.#world.isCalm ? Math.min(meanMs, 1) : meanMs), () => {
+    this.#world.after(this.#random.gap(meanMs), () => {
       if (life === this.#life && this.isUp) run();
     });
   }

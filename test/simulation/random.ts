@@ -20,6 +20,11 @@ export class Random {
     return (sum >>> 0) / 4294967296;
   }
 
+  /** Another stream of chance; this one moves on by one draw. */
+  fork(): Random {
+    return new Random(this.integer(0, 0xffffffff));
+  }
+
   chance(probability: number): boolean {
     return this.next() < probability;
   }

@@ -48,7 +48,7 @@ describe('the simulator', () => {
 describe('negative controls', () => {
   it.each(Object.entries(CONTROLS))('catches a node that %s', (_name, control) => {
     let caught: Outcome['violation'] = null;
-    for (let seed = 1; seed <= CONTROL_SEEDS && caught === null; seed++) caught = simulate(seed, control).violation;
+    for (let seed = 1; seed <= CONTROL_SEEDS && caught === null; seed++) caught = simulate(seed, { control }).violation;
     expect(caught).not.toBeNull();
     // Caught as unsafe, not because it is slow.
     expect(caught?.invariant).not.toBe('liveness');

@@ -1,15 +1,17 @@
 /**
- * One seed, one history. First the safety phase: clients, and whatever faults the seed's mix has, while the checker watches
- * every step. Then the liveness phase: a quorum-connected core comes to rest, the rest of the world stays broken as it is,
- * and every request taken in by the core must end in bounded virtual time. At last everything heals, and all nodes must
- * become level.
+ * One seed, one history. First the safety phase: clients, and the faults that the seed draws, while the checker watches every
+ * step. Then the liveness phase: a quorum-connected core comes to rest, the rest of the world stays broken as it is, and
+ * every request taken in by the core must end in bounded virtual time. At last everything heals, and all nodes must become
+ * level.
  */
-import { Violation } from './checker.ts';
+import type { MemberSlot } from '../../cluster-node/contract/ballot.ts';
 import { CORRECT, type Control } from './controls.ts';
-import { FaultSchedule } from './faults.ts';
+import { drawSchedule, type FaultEvent } from './fault-schedule.ts';
+import { Faults } from './faults.ts';
 import { ELECTION_TIMEOUT_MS, SimulatedNode } from './node.ts';
-import { Random } from './random.ts';
+import type { Random } from './random.ts';
 import { drawMix, type Mix } from './swarm.ts';
+import { Violation } from './violation.ts';
 import { World } from './world.ts';
 
 /** Four timeouts to elect, two to send again what a dead leader swallowed, two for what an election may have to catch up. */
@@ -19,118 +21,146 @@ const CATCH_UP_MS_PER_SLOT = 5;
 /** A node far behind in small pages needs some time; it must only ever end. */
 const LEVEL_BOUND_MS = 60 * ELECTION_TIMEOUT_MS;
 
+const SEED_STREAM = 0;
+const FAULT_STREAM = 2;
+const CLIENT_STREAM = 3;
+
 export interface Outcome {
   readonly seed: number;
-  readonly mix: Mix;
-  readonly violation: { readonly invariant: string; readonly detail: string } | null;
+  readonly violation: { readonly invariant: string; readonly detail: string; readonly atMs: number } | null;
   readonly traceHash: string;
-  readonly steps: number;
+  /** Events taken from the heap. */
+  readonly events: number;
   readonly virtualMs: number;
   readonly acknowledged: number;
   readonly readsAnswered: number;
-  readonly decidedUpTo: number;
   readonly faults: Readonly<Record<string, number>>;
 }
 
-/** `listener` is told protocol events and faults in words. */
-export function simulate(
-  seed: number,
-  control: Control = CORRECT,
-  listener: ((line: string) => void) | null = null,
-): Outcome {
-  const random = new Random(seed);
-  const mix = drawMix(random);
-  const world = new World(random, mix, control);
-  world.trace.listener = listener;
-  const nodes = world.members.map((member) => new SimulatedNode(world, member));
-  let violation: Outcome['violation'] = null;
-  try {
-    runSafetyPhase(world, nodes);
-    runLivenessPhase(world, nodes);
-  } catch (error) {
-    // An assertion of the core that fails is a finding like any other.
-    const invariant = error instanceof Violation ? error.invariant : 'assertion of the core';
-    violation = { invariant, detail: error instanceof Error ? error.message : String(error) };
-  }
-  return {
-    seed,
-    mix,
-    violation,
-    traceHash: world.trace.hash,
-    steps: world.trace.steps,
-    virtualMs: world.nowMs,
-    acknowledged: sum(nodes, (node) => node.acknowledged),
-    readsAnswered: sum(nodes, (node) => node.readsAnswered),
-    decidedUpTo: Math.max(...nodes.map((node) => node.status()?.decidedUpTo ?? 0)),
-    faults: world.faults,
-  };
+export interface SimulationOptions {
+  readonly control?: Control;
+  /** Which of the seed's faults happen; all when left out. */
+  readonly only?: readonly number[] | null;
+  /** Is told protocol events and faults in words. */
+  readonly listener?: ((line: string) => void) | null;
 }
 
-function runSafetyPhase(world: World, nodes: readonly SimulatedNode[]): void {
-  const faults = new FaultSchedule(world, nodes);
-  let isOver = false;
-  const client = (gapMs: number, act: () => void): void => {
-    world.after(world.random.gap(gapMs), () => {
-      if (isOver) return;
+/** The faults that a seed draws, ascending in time. */
+export function faultsOf(seed: number): FaultEvent[] {
+  return new Simulation(seed, {}).faults;
+}
+
+export function simulate(seed: number, options: SimulationOptions = {}): Outcome {
+  return new Simulation(seed, options).run();
+}
+
+class Simulation {
+  readonly faults: FaultEvent[];
+  readonly #seed: number;
+  readonly #mix: Mix;
+  readonly #world: World;
+  readonly #chance: Random;
+  readonly #nodes: ReadonlyMap<MemberSlot, SimulatedNode>;
+
+  constructor(seed: number, { control = CORRECT, only = null, listener = null }: SimulationOptions) {
+    this.#seed = seed;
+    this.#mix = drawMix(World.stream(seed, SEED_STREAM));
+    this.#world = new World(seed, this.#mix, control);
+    this.#world.trace.listener = listener;
+    this.#chance = this.#world.stream(CLIENT_STREAM);
+    this.#nodes = new Map(this.#world.members.map((member) => [member, new SimulatedNode(this.#world, member)]));
+    const drawn = drawSchedule(this.#world.stream(FAULT_STREAM), this.#mix);
+    this.faults = only === null ? drawn : only.flatMap((index) => drawn[index] ?? []);
+  }
+
+  run(): Outcome {
+    const world = this.#world;
+    let violation: Outcome['violation'] = null;
+    try {
+      this.#runSafetyPhase();
+      this.#runLivenessPhase();
+    } catch (error) {
+      // An assertion of the core that fails is a finding like any other.
+      const invariant = error instanceof Violation ? error.invariant : 'assertion of the core';
+      const detail = error instanceof Error ? error.message : String(error);
+      violation = { invariant, detail, atMs: world.nowMs };
+      world.tell(() => `violation: ${detail}`);
+    }
+    const nodes = [...this.#nodes.values()];
+    return {
+      seed: this.#seed,
+      violation,
+      traceHash: world.trace.hash,
+      events: world.events,
+      virtualMs: world.nowMs,
+      acknowledged: sum(nodes, (node) => node.clients.acknowledged),
+      readsAnswered: sum(nodes, (node) => node.clients.readsAnswered),
+      faults: world.faults,
+    };
+  }
+
+  #runSafetyPhase(): void {
+    const { keys, maxValueBytes, proposeGapMs, readGapMs, safetyMs } = this.#mix;
+    const chance = this.#chance;
+    for (const node of this.#nodes.values()) {
+      node.start();
+      this.#again(proposeGapMs, () => node.write(chance.integer(1, keys), chance.integer(0, maxValueBytes)));
+      this.#again(readGapMs, () => node.read(chance.integer(1, keys)));
+    }
+    new Faults(this.#world, this.#nodes).schedule(this.faults);
+    this.#world.runUntil(safetyMs, () => false);
+  }
+
+  #again(gapMs: number, act: () => void): void {
+    this.#world.after(this.#chance.gap(gapMs), () => {
+      if (this.#world.isCalm) return;
       act();
-      client(gapMs, act);
+      this.#again(gapMs, act);
     });
-  };
-  for (const node of nodes) {
-    node.start();
-    client(world.mix.proposeGapMs, () => node.propose());
-    client(world.mix.readGapMs, () => node.read());
   }
-  faults.start();
-  world.runUntil(world.mix.safetyMs);
-  faults.stop();
-  isOver = true;
-}
 
-function runLivenessPhase(world: World, nodes: readonly SimulatedNode[]): void {
-  const quorum = Math.floor(nodes.length / 2) + 1;
-  const core = world.random.shuffled(nodes).slice(0, world.random.integer(quorum, nodes.length));
-  world.calmSinceMs = world.nowMs;
-  world.trace.tell(() => `${world.nowMs.toFixed(1)} calm: core ${core.map((node) => node.member).join(' ')}`);
-  for (const node of nodes) node.crashAfterEffects = null;
-  for (const from of core) for (const to of core) world.heal(from.member, to.member);
-  for (const node of core) {
-    if (!node.isUp) node.start();
-    node.pause(0);
-    node.propose();
-    node.read();
+  #runLivenessPhase(): void {
+    const world = this.#world;
+    const nodes = [...this.#nodes.values()];
+    const quorum = Math.floor(nodes.length / 2) + 1;
+    const core = this.#chance.shuffled(nodes).slice(0, this.#chance.integer(quorum, nodes.length));
+    world.calmSinceMs = world.nowMs;
+    world.tell(() => `calm: core ${core.map((node) => node.member).join(' ')}`);
+    world.network.freeze();
+    for (const from of core) for (const to of core) world.network.heal(from.member, to.member);
+    for (const node of core) {
+      node.calm();
+      if (!node.isUp) node.start();
+      node.write(1, 0);
+      node.read(1);
+    }
+    const boundMs = LIVENESS_BOUND_MS + this.#lagSlots(core) * CATCH_UP_MS_PER_SLOT;
+    this.#expectWithin(boundMs, 'every request ends', () => core.every((node) => node.clients.waitingCount === 0));
+    if (core.some((node) => node.clients.refusedInCalm > 0))
+      throw new Violation('liveness', 'a request was given back: no leader');
+    world.network.healAll();
+    for (const node of nodes) {
+      node.calm();
+      if (!node.isUp) node.start();
+    }
+    this.#expectWithin(LEVEL_BOUND_MS, 'all nodes level', () => areLevel(nodes));
   }
-  const boundMs = LIVENESS_BOUND_MS + lagSlots(core, nodes) * CATCH_UP_MS_PER_SLOT;
-  expectWithin(world, boundMs, 'every request ends', () => core.every((node) => node.waiting.size === 0));
-  if (core.some((node) => node.refusedInCalm > 0))
-    throw new Violation('liveness', 'a request was given back: no leader');
-  world.healAll();
-  for (const node of nodes) if (!node.isUp) node.start();
-  expectWithin(world, LEVEL_BOUND_MS, 'all nodes level', () => areLevel(nodes));
-}
 
-function expectWithin(world: World, boundMs: number, what: string, isDone: () => boolean): void {
-  if (!world.runUntil(world.nowMs + boundMs, isDone))
-    throw new Violation('liveness', `not within ${Math.round(boundMs)} ms of virtual time: ${what}`);
-}
+  #expectWithin(boundMs: number, what: string, isDone: () => boolean): void {
+    if (!this.#world.runUntil(this.#world.nowMs + boundMs, isDone))
+      throw new Violation('liveness', `not within ${Math.round(boundMs)} ms of virtual time: ${what}`);
+  }
 
-/** How many slots the slowest node of the core may have to learn: what is decided anywhere, and what is about to be. */
-function lagSlots(core: readonly SimulatedNode[], all: readonly SimulatedNode[]): number {
-  const end = all.map((node) => {
-    const status = node.status();
-    return status === null
-      ? node.disk.decidedUpTo
-      : Math.max(status.acceptedUpTo, status.decidedUpTo + status.undecidedSlots);
-  });
-  return Math.max(...end) - Math.min(...core.map((node) => node.status()?.decidedUpTo ?? 0));
+  /** How many slots the slowest node of the core may have to learn: what is decided anywhere, and what is about to be. */
+  #lagSlots(core: readonly SimulatedNode[]): number {
+    const end = this.#world.checker.votes.lastAccepted + sum(core, (node) => node.clients.waitingCount);
+    return end - Math.min(...core.map((node) => node.decidedUpTo));
+  }
 }
 
 function areLevel(nodes: readonly SimulatedNode[]): boolean {
-  const first = nodes[0]?.status()?.appliedUpTo;
-  return nodes.every((node) => {
-    const status = node.status();
-    return status !== null && status.appliedUpTo === first && status.appliedUpTo === status.decidedUpTo;
-  });
+  const first = nodes[0]?.machine.appliedUpTo;
+  return nodes.every((node) => node.machine.appliedUpTo === first && node.decidedUpTo === first);
 }
 
 function sum(nodes: readonly SimulatedNode[], of: (node: SimulatedNode) => number): number {

@@ -1,47 +1,75 @@
 /**
- * The simulated world: virtual time, the network between the members, and the counters. Links are directed; a cut link loses
- * everything, also what is under way on it.
+ * The simulated world: virtual time, chance, and what everything in it shares. Each concern draws from its own stream of chance,
+ * so that leaving one fault out of a history disturbs the rest as little as possible.
  */
 import type { MemberSlot } from '../../cluster-node/contract/ballot.ts';
 import type { PeerMessage } from '../../cluster-node/contract/peer.ts';
 import { Checker } from './checker.ts';
+import type { ClientOperation } from './clients.ts';
 import type { Control } from './controls.ts';
 import { EventHeap } from './event-heap.ts';
-import type { Random } from './random.ts';
+import { Network } from './network.ts';
+import { Random } from './random.ts';
 import type { Mix } from './swarm.ts';
 import { Trace } from './trace.ts';
 
-export interface Receiver {
+interface Receiver {
   receive(from: MemberSlot, message: PeerMessage): void;
 }
 
+const NETWORK_STREAM = 1;
+
 export class World {
   nowMs = 0;
-  readonly random: Random;
+  /** Events taken from the heap. */
+  events = 0;
   readonly mix: Mix;
   readonly control: Control;
+  /** The first voters. */
   readonly members: readonly MemberSlot[];
   readonly checker: Checker;
+  readonly network: Network;
   readonly trace = new Trace();
   /** How often each kind of fault happened. */
   readonly faults: Record<string, number> = {};
   readonly receivers = new Map<MemberSlot, Receiver>();
-  /** From then on there is no loss, duplication or slowness; cut links stay cut. */
+  /** What all clients asked and were told. */
+  readonly history: ClientOperation[] = [];
+  /** From this virtual time on no fault begins; what is broken stays broken. */
   calmSinceMs = Number.POSITIVE_INFINITY;
+  #seed: number;
   #heap = new EventHeap();
-  #cut = new Set<number>();
-  #lastArrivalMs = new Map<number, number>();
 
-  constructor(random: Random, mix: Mix, control: Control) {
-    this.random = random;
+  constructor(seed: number, mix: Mix, control: Control) {
+    this.#seed = seed;
     this.mix = mix;
     this.control = control;
     this.members = Array.from({ length: mix.memberCount }, (_, at) => at + 1);
     this.checker = new Checker(mix.memberCount);
+    this.network = new Network(
+      {
+        random: this.stream(NETWORK_STREAM),
+        nowMs: () => this.nowMs,
+        isCalm: () => this.isCalm,
+        after: (delayMs, run) => this.after(delayMs, run),
+        count: (fault) => this.count(fault),
+        receive: (to, from, message) => this.receivers.get(to)?.receive(from, message),
+      },
+      mix.delayMsMean,
+    );
   }
 
   get isCalm(): boolean {
     return this.nowMs >= this.calmSinceMs;
+  }
+
+  /** Chance for one concern: the same number gives the same draws, whatever others draw. */
+  stream(concern: number): Random {
+    return World.stream(this.#seed, concern);
+  }
+
+  static stream(seed: number, concern: number): Random {
+    return new Random(Math.imul(seed, 0x9e3779b1) ^ Math.imul(concern, 0x85ebca6b));
   }
 
   after(delayMs: number, run: () => void): void {
@@ -49,7 +77,7 @@ export class World {
   }
 
   /** Runs until virtual time `endMs`, or until `isDone` (asked after each event); returns whether it was done. */
-  runUntil(endMs: number, isDone: () => boolean = () => false): boolean {
+  runUntil(endMs: number, isDone: () => boolean): boolean {
     while (!isDone()) {
       const event = this.#heap.pop();
       if (event === undefined) return isDone();
@@ -59,58 +87,18 @@ export class World {
         return isDone();
       }
       this.nowMs = event.atMs;
+      this.events += 1;
       event.run();
     }
     return true;
   }
 
   count(fault: string): void {
-    if (fault !== 'loss' && fault !== 'duplicate') this.trace.tell(() => `${this.nowMs.toFixed(1)} fault: ${fault}`);
     this.faults[fault] = (this.faults[fault] ?? 0) + 1;
   }
 
-  cut(from: MemberSlot, to: MemberSlot): void {
-    if (from !== to) this.#cut.add(linkOf(from, to));
+  /** A line for a person who replays a seed. */
+  tell(line: () => string): void {
+    this.trace.tell(() => `${this.nowMs.toFixed(1)} ${line()}`);
   }
-
-  heal(from: MemberSlot, to: MemberSlot): void {
-    this.#cut.delete(linkOf(from, to));
-  }
-
-  healAll(): void {
-    this.#cut.clear();
-  }
-
-  isCut(from: MemberSlot, to: MemberSlot): boolean {
-    return this.#cut.has(linkOf(from, to));
-  }
-
-  send(from: MemberSlot, to: MemberSlot, message: PeerMessage): void {
-    if (this.isCut(from, to)) return;
-    if (this.#happens('loss', this.mix.lossRatio)) return;
-    this.#deliver(from, to, message);
-    if (this.#happens('duplicate', this.mix.duplicateRatio)) this.#deliver(from, to, message);
-  }
-
-  #deliver(from: MemberSlot, to: MemberSlot, message: PeerMessage): void {
-    const link = linkOf(from, to);
-    const delayMs = this.random.gap(this.isCalm ? Math.min(1, this.mix.delayMsMean) : this.mix.delayMsMean);
-    const inOrderMs = this.#lastArrivalMs.get(link) ?? 0;
-    const arrivalMs =
-      this.mix.reorders && !this.isCalm ? this.nowMs + delayMs : Math.max(inOrderMs, this.nowMs + delayMs);
-    this.#lastArrivalMs.set(link, Math.max(arrivalMs, inOrderMs));
-    this.after(arrivalMs - this.nowMs, () => {
-      if (!this.isCut(from, to)) this.receivers.get(to)?.receive(from, message);
-    });
-  }
-
-  #happens(fault: string, ratio: number): boolean {
-    if (this.isCalm || ratio === 0 || !this.random.chance(ratio)) return false;
-    this.count(fault);
-    return true;
-  }
-}
-
-function linkOf(from: MemberSlot, to: MemberSlot): number {
-  return from * 1024 + to;
 }

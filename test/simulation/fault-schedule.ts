@@ -1,0 +1,180 @@
+/**
+ * The faults of a seed, drawn before anything runs: a list of events, each of which ends by itself and owes nothing to another
+ * one. So a failing history can be run again with only some of them (minimise.ts).
+ */
+import type { MemberSlot } from '../../cluster-node/contract/ballot.ts';
+import type { Random } from './random.ts';
+import type { Mix } from './swarm.ts';
+
+export interface FaultEvent {
+  readonly atMs: number;
+  readonly kind: FaultKind;
+  /** Whom it strikes; `other` is the far end where it strikes a link. */
+  readonly member: MemberSlot;
+  readonly other: MemberSlot;
+  readonly forMs: number;
+  /** Share, factor or count, by kind. */
+  readonly amount: number;
+  /** Seeds whatever else the kind must draw. */
+  readonly draw: number;
+}
+
+interface Kind {
+  /** How likely a seed has any of it. */
+  readonly share: number;
+  /** Range of the mean gap between two of them; null: once, for the whole safety phase. */
+  readonly gapMs: readonly [from: number, end: number] | null;
+  readonly forMs: readonly [from: number, end: number];
+  readonly amount: readonly [from: number, end: number];
+  readonly inWords: (fault: FaultEvent) => string;
+}
+
+const percent = (ratio: number) => `${(ratio * 100).toFixed(1)} %`;
+const ms = (duration: number) => `${duration.toFixed(0)} ms`;
+const NEVER = [0, 0] as const;
+
+const KINDS = {
+  loss: {
+    share: 0.5,
+    gapMs: null,
+    forMs: NEVER,
+    amount: [0, 0.2],
+    inWords: ({ amount }) => `${percent(amount)} of all messages are lost`,
+  },
+  duplication: {
+    share: 0.5,
+    gapMs: null,
+    forMs: NEVER,
+    amount: [0, 0.2],
+    inWords: ({ amount }) => `${percent(amount)} of all messages come twice`,
+  },
+  reordering: {
+    share: 0.5,
+    gapMs: null,
+    forMs: NEVER,
+    amount: [0.1, 1],
+    inWords: ({ amount }) => `${percent(amount)} of all messages may overtake others`,
+  },
+  delay: {
+    share: 0.3,
+    gapMs: null,
+    forMs: NEVER,
+    amount: [0, 0.05],
+    inWords: ({ amount }) => `${percent(amount)} of all messages are late`,
+  },
+  crash: {
+    share: 0.5,
+    gapMs: [300, 2000],
+    forMs: [20, 1500],
+    amount: [0, 6],
+    inWords: ({ member, amount, forMs }) =>
+      `node ${member} crashes after ${Math.floor(amount)} more effects, for ${ms(forMs)}`,
+  },
+  cut: {
+    share: 0.5,
+    gapMs: [100, 1000],
+    forMs: [50, 3000],
+    amount: NEVER,
+    inWords: ({ member, other, forMs }) => `the link ${member} → ${other} is cut for ${ms(forMs)}`,
+  },
+  disconnect: {
+    share: 0.3,
+    gapMs: [200, 1000],
+    forMs: [50, 3000],
+    amount: NEVER,
+    inWords: ({ member, other, forMs }) => `nodes ${member} and ${other} are cut off from each other for ${ms(forMs)}`,
+  },
+  partition: {
+    share: 0.4,
+    gapMs: [500, 2000],
+    forMs: [100, 3000],
+    amount: NEVER,
+    inWords: ({ draw, forMs }) => `the members fall into two parts (draw ${draw}) for ${ms(forMs)}`,
+  },
+  oneWayPartition: {
+    share: 0.2,
+    gapMs: [500, 2000],
+    forMs: [100, 3000],
+    amount: NEVER,
+    inWords: ({ draw, forMs }) => `one part of the members (draw ${draw}) does not reach the other for ${ms(forMs)}`,
+  },
+  hub: {
+    share: 0.2,
+    gapMs: [500, 2000],
+    forMs: [500, 3000],
+    amount: NEVER,
+    inWords: ({ member, forMs }) => `every member reaches only node ${member} for ${ms(forMs)}`,
+  },
+  pause: {
+    share: 0.5,
+    gapMs: [300, 2000],
+    forMs: [20, 1500],
+    amount: NEVER,
+    inWords: ({ member, forMs }) => `node ${member} stands still for ${ms(forMs)}`,
+  },
+  slowDisk: {
+    share: 0.2,
+    gapMs: [300, 2000],
+    forMs: [100, 2000],
+    amount: [5, 50],
+    inWords: ({ member, amount, forMs }) =>
+      `the disk of node ${member} is ${amount.toFixed(0)} times slower for ${ms(forMs)}`,
+  },
+  diskFull: {
+    share: 0.2,
+    gapMs: [500, 3000],
+    forMs: [100, 2000],
+    amount: NEVER,
+    inWords: ({ member, forMs }) => `the disk of node ${member} is full for ${ms(forMs)}`,
+  },
+  syncError: {
+    share: 0.2,
+    gapMs: [500, 3000],
+    forMs: [50, 1000],
+    amount: NEVER,
+    inWords: ({ member, forMs }) => `the next fsync of node ${member} fails: it dies, and is back after ${ms(forMs)}`,
+  },
+  transfer: {
+    share: 0.5,
+    gapMs: [200, 2000],
+    forMs: NEVER,
+    amount: NEVER,
+    inWords: ({ member }) => `leadership is to go to node ${member}`,
+  },
+} satisfies Record<string, Kind>;
+
+export type FaultKind = keyof typeof KINDS;
+
+export const FAULT_KINDS = Object.keys(KINDS) as FaultKind[];
+
+/** Ascending in time. */
+export function drawSchedule(random: Random, mix: Mix): FaultEvent[] {
+  const faults: FaultEvent[] = [];
+  for (const kind of FAULT_KINDS) {
+    const { share, gapMs } = KINDS[kind];
+    // Drawn whether it is needed or not: a new kind must not change the others.
+    const own = random.fork();
+    if (!own.chance(share)) continue;
+    const meanGapMs = gapMs === null ? Number.POSITIVE_INFINITY : own.between(gapMs[0], gapMs[1]);
+    for (let atMs = gapMs === null ? 0 : own.gap(meanGapMs); atMs < mix.safetyMs; atMs += own.gap(meanGapMs))
+      faults.push(drawOne(own, kind, { atMs, mix }));
+  }
+  return faults.sort((a, b) => a.atMs - b.atMs);
+}
+
+function drawOne(random: Random, kind: FaultKind, { atMs, mix }: { atMs: number; mix: Mix }): FaultEvent {
+  const { forMs, amount } = KINDS[kind];
+  return {
+    atMs,
+    kind,
+    member: random.integer(1, mix.memberCount),
+    other: random.integer(1, mix.memberCount),
+    forMs: random.between(forMs[0], forMs[1]),
+    amount: random.between(amount[0], amount[1]),
+    draw: random.integer(0, 0x7fffffff),
+  };
+}
+
+export function inWords(fault: FaultEvent): string {
+  return `${fault.atMs.toFixed(1)} ms: ${KINDS[fault.kind].inWords(fault)}`;
+}

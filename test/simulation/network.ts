@@ -1,0 +1,96 @@
+/**
+ * The network between the members. Links are directed; a cut link loses everything, also what is under way on it. A cut ends by
+ * itself at its time. Loss, duplication, reordering and delay strike single messages at the ratios that are in force.
+ */
+import type { MemberSlot } from '../../cluster-node/contract/ballot.ts';
+import type { PeerMessage } from '../../cluster-node/contract/peer.ts';
+import type { Random } from './random.ts';
+
+/** More than any member slot that a simulated cluster gives. */
+const MEMBER_LIMIT = 64;
+/** A calm network delivers within about this. */
+const CALM_DELAY_MS = 1;
+/** How much longer than the others a delayed message takes. */
+const DELAY_FACTOR = 50;
+
+export interface Surroundings {
+  readonly random: Random;
+  readonly nowMs: () => number;
+  readonly isCalm: () => boolean;
+  readonly after: (delayMs: number, run: () => void) => void;
+  readonly count: (fault: string) => void;
+  readonly receive: (to: MemberSlot, from: MemberSlot, message: PeerMessage) => void;
+}
+
+export class Network {
+  /** Shares of the messages that meet each fate, in [0, 1]. */
+  lossRatio = 0;
+  duplicateRatio = 0;
+  reorderRatio = 0;
+  delayRatio = 0;
+  #delayMsMean: number;
+  #cutUntilMs = new Float64Array(MEMBER_LIMIT * MEMBER_LIMIT);
+  #lastArrivalMs = new Float64Array(MEMBER_LIMIT * MEMBER_LIMIT);
+  #around: Surroundings;
+
+  constructor(around: Surroundings, delayMsMean: number) {
+    this.#around = around;
+    this.#delayMsMean = delayMsMean;
+  }
+
+  /** Cuts one direction until virtual time `untilMs` at least. */
+  cut(from: MemberSlot, to: MemberSlot, untilMs: number): void {
+    const link = linkOf(from, to);
+    if (from !== to) this.#cutUntilMs[link] = Math.max(this.#cutUntilMs[link] as number, untilMs);
+  }
+
+  heal(from: MemberSlot, to: MemberSlot): void {
+    this.#cutUntilMs[linkOf(from, to)] = 0;
+  }
+
+  healAll(): void {
+    this.#cutUntilMs.fill(0);
+  }
+
+  /** What is cut now stays cut until it is healed; nothing that is late holds others up any more. */
+  freeze(): void {
+    this.#lastArrivalMs.fill(0);
+    for (const [link, untilMs] of this.#cutUntilMs.entries())
+      if (untilMs > this.#around.nowMs()) this.#cutUntilMs[link] = Number.POSITIVE_INFINITY;
+  }
+
+  send(from: MemberSlot, to: MemberSlot, message: PeerMessage): void {
+    if (this.#isCut(from, to)) return this.#around.count('cutMessage');
+    if (this.#happens('loss', this.lossRatio)) return;
+    this.#deliver(from, to, message);
+    if (this.#happens('duplication', this.duplicateRatio)) this.#deliver(from, to, message);
+  }
+
+  #deliver(from: MemberSlot, to: MemberSlot, message: PeerMessage): void {
+    const { random, nowMs, isCalm, after, receive } = this.#around;
+    const link = linkOf(from, to);
+    let meanMs = isCalm() ? Math.min(CALM_DELAY_MS, this.#delayMsMean) : this.#delayMsMean;
+    if (this.#happens('delay', this.delayRatio)) meanMs *= DELAY_FACTOR;
+    const lastMs = this.#lastArrivalMs[link] as number;
+    let arrivalMs = nowMs() + random.gap(meanMs);
+    if (arrivalMs < lastMs && !this.#happens('reordering', this.reorderRatio)) arrivalMs = lastMs;
+    if (arrivalMs > lastMs) this.#lastArrivalMs[link] = arrivalMs;
+    after(arrivalMs - nowMs(), () => {
+      if (!this.#isCut(from, to)) receive(to, from, message);
+    });
+  }
+
+  #isCut(from: MemberSlot, to: MemberSlot): boolean {
+    return this.#around.nowMs() < (this.#cutUntilMs[linkOf(from, to)] as number);
+  }
+
+  #happens(fault: string, ratio: number): boolean {
+    if (ratio === 0 || this.#around.isCalm() || !this.#around.random.chance(ratio)) return false;
+    this.#around.count(fault);
+    return true;
+  }
+}
+
+function linkOf(from: MemberSlot, to: MemberSlot): number {
+  return from * MEMBER_LIMIT + to;
+}

@@ -1,0 +1,113 @@
+/** Which values have how many durable acceptances, counted from the disks and by nobody's word. */
+import type { Ballot, MemberSlot, Slot } from '../../cluster-node/contract/ballot.ts';
+import type { Entry } from '../../cluster-node/contract/peer.ts';
+import { Violation } from './violation.ts';
+
+interface Vote {
+  readonly ballot: Ballot;
+  readonly value: Uint8Array;
+  /** Bit n: member n has it on disk. */
+  durableAt: number;
+}
+
+/** Who votes, from one slot on. */
+interface Electorate {
+  readonly fromSlot: Slot;
+  /** Bit n: member n votes. */
+  readonly voters: number;
+  /** How many of them choose a value. */
+  readonly quorum: number;
+}
+
+export class Votes {
+  #electorates: Electorate[];
+  #bySlot: (Vote[] | undefined)[] = [undefined];
+  #chosen: (Uint8Array | undefined)[] = [];
+
+  constructor(voters: readonly MemberSlot[]) {
+    this.#electorates = [{ fromSlot: 1, voters: bitsOf(voters), quorum: Math.floor(voters.length / 2) + 1 }];
+  }
+
+  /** The highest slot in which anyone accepted anything. */
+  get lastAccepted(): Slot {
+    return this.#bySlot.length - 1;
+  }
+
+  /** The value chosen in a slot; undefined while there is none. */
+  chosen(slot: Slot): Uint8Array | undefined {
+    return this.#chosen[slot];
+  }
+
+  isChosen({ slot, value }: Entry): boolean {
+    const chosen = this.#chosen[slot];
+    return chosen !== undefined && areEqual(chosen, value);
+  }
+
+  /** Someone accepts this entry; under one ballot all must accept the same. */
+  proposed(entry: Entry): void {
+    this.#vote(entry);
+  }
+
+  durable(member: MemberSlot, entry: Entry): void {
+    const { slot } = entry;
+    const vote = this.#vote(entry);
+    vote.durableAt |= 1 << member;
+    const { voters, quorum } = this.#electorateAt(slot);
+    if (countOf(vote.durableAt & voters) < quorum) return;
+    const chosen = this.#chosen[slot];
+    if (chosen !== undefined && !areEqual(chosen, vote.value))
+      throw new Violation('one chosen value per slot', `slot ${slot} at ballot ${entry.ballot}`);
+    this.#chosen[slot] = vote.value;
+  }
+
+  /** Whether the member has the value chosen in this slot on disk, under whichever ballot. */
+  holdsChosen(member: MemberSlot, slot: Slot): boolean {
+    const chosen = this.#chosen[slot];
+    if (chosen === undefined) return false;
+    return (
+      this.#bySlot[slot]?.some((vote) => (vote.durableAt & (1 << member)) !== 0 && areEqual(vote.value, chosen)) ===
+      true
+    );
+  }
+
+  #electorateAt(slot: Slot): Electorate {
+    for (let at = this.#electorates.length - 1; at > 0; at--) {
+      const electorate = this.#electorates[at] as Electorate;
+      if (electorate.fromSlot <= slot) return electorate;
+    }
+    return this.#electorates[0] as Electorate;
+  }
+
+  #vote({ slot, ballot, value }: Entry): Vote {
+    let votes = this.#bySlot[slot];
+    if (votes === undefined) this.#bySlot[slot] = votes = [];
+    // The newest ballot is what is voted on.
+    for (let at = votes.length - 1; at >= 0; at--) {
+      const vote = votes[at] as Vote;
+      if (vote.ballot !== ballot) continue;
+      if (!areEqual(vote.value, value))
+        throw new Violation('one value per ballot and slot', `slot ${slot}, ballot ${ballot}`);
+      return vote;
+    }
+    const vote = { ballot, value, durableAt: 0 };
+    votes.push(vote);
+    return vote;
+  }
+}
+
+export function areEqual(a: Uint8Array, b: Uint8Array): boolean {
+  if (a === b) return true;
+  if (a.length !== b.length) return false;
+  for (let at = 0; at < a.length; at++) if (a[at] !== b[at]) return false;
+  return true;
+}
+
+function bitsOf(members: readonly MemberSlot[]): number {
+  return members.reduce((bits, member) => bits | (1 << member), 0);
+}
+
+function countOf(bits: number): number {
+  let count = 0;
+  for (let rest = bits; rest !== 0; rest &= rest - 1) count += 1;
+  return count;
+}
