@@ -23,6 +23,8 @@ interface Acceptor {
   readonly acceptedAt: Ballot[];
   /** The ballot of what it learned as decided after it had promised a higher one, by slot. */
   readonly learnedAt: Ballot[];
+  /** Its disk has lost some of it. */
+  isDamaged: boolean;
 }
 
 export class Checker {
@@ -78,6 +80,11 @@ export class Checker {
   onRestart(member: MemberSlot): void {
     const acceptor = this.#acceptor(member);
     acceptor.promised = acceptor.durablePromise;
+  }
+
+  /** The disk has lost something that it had. */
+  onDamaged(member: MemberSlot): void {
+    this.#acceptor(member).isDamaged = true;
   }
 
   /** A message leaves the node. */
@@ -155,8 +162,8 @@ export class Checker {
   }
 
   /** What this acceptor has on disk, or had before its disk lost it, must be in the page that covers it. */
-  #onPromise(member: MemberSlot, { ballot, fromSlot, entries, last, decidedUpTo }: Promise): void {
-    const { acceptedAt } = this.#acceptor(member);
+  #onPromise(member: MemberSlot, { ballot, fromSlot, entries, last, decidedUpTo, faulty }: Promise): void {
+    const { acceptedAt, isDamaged } = this.#acceptor(member);
     const upTo = last ? acceptedAt.length - 1 : (entries.at(-1)?.slot ?? 0);
     let at = 0;
     for (let slot = Math.max(fromSlot, decidedUpTo + 1); slot <= upTo; slot++) {
@@ -164,6 +171,9 @@ export class Checker {
       if (accepted === undefined || accepted >= ballot) continue;
       while (at < entries.length && (entries[at] as Entry).slot < slot) at += 1;
       const told = entries[at];
+      // Lost, and says so; or says so with the last page.
+      if (!last && isDamaged) continue;
+      if (faulty.some((lost) => lost.slot === slot && (lost.ballot === null || lost.ballot >= accepted))) continue;
       if (told?.slot !== slot || told.ballot < accepted)
         throw new Violation(
           'a promise tells everything accepted',
@@ -185,7 +195,10 @@ export class Checker {
   #acceptor(member: MemberSlot): Acceptor {
     let acceptor = this.#acceptors.get(member);
     if (acceptor === undefined)
-      this.#acceptors.set(member, (acceptor = { promised: 0, durablePromise: 0, acceptedAt: [], learnedAt: [] }));
+      this.#acceptors.set(
+        member,
+        (acceptor = { promised: 0, durablePromise: 0, acceptedAt: [], learnedAt: [], isDamaged: false }),
+      );
     return acceptor;
   }
 }

@@ -2,46 +2,101 @@
  * Negative controls: known bugs, each of which the checker must catch. They replace a rule, or the simulated runtime's
  * obedience, from outside; the product has no switch for them.
  */
+import { nextBallot } from '../../cluster-node/contract/ballot.ts';
 import type { DurableRecord, RecoveredState } from '../../cluster-node/paxos/interface.ts';
 import { countingQuorums } from '../../cluster-node/paxos/quorum.ts';
 import { PAXOS_RULES, type PaxosRules } from '../../cluster-node/paxos/rules.ts';
 
 export interface Control {
   readonly rules: PaxosRules;
-  /** The runtime sends at once, whatever the disk says. */
-  readonly sendsEarly: boolean;
   /** The runtime answers reads from whatever it has applied. */
   readonly readsBeforeApplied: boolean;
   /** The machine carries out a request once, however often it is decided. */
   readonly appliesOnce: boolean;
+  /** How far the log is decided stands apart from the log, and is on disk before it. */
+  readonly decidedApart: boolean;
+  /** A node whose disk is lost starts with an empty one. */
+  readonly amnesiacsVote: boolean;
   persists(record: DurableRecord): boolean;
   recovered(state: RecoveredState): RecoveredState;
 }
 
 export const CORRECT: Control = {
   rules: PAXOS_RULES,
-  sendsEarly: false,
   readsBeforeApplied: false,
   appliesOnce: true,
+  decidedApart: false,
+  amnesiacsVote: false,
   persists: () => true,
   recovered: (state) => state,
 };
 
-function breaking(change: Partial<PaxosRules>): Control {
+function rule(change: Partial<PaxosRules>): Control {
   return { ...CORRECT, rules: { ...PAXOS_RULES, ...change } };
 }
 
-export const CONTROLS = {
-  'accepts below its promise': breaking({ mayAccept: () => true }),
-  'ignores accepted values': breaking({ binding: () => undefined }),
-  'quorum minus one': breaking({
-    quorums: (members) => {
-      const majority = Math.floor(members.length / 2) + 1;
-      return countingQuorums(members, majority, Math.max(1, majority - 1));
+function runtime(change: Partial<Control>): Control {
+  return { ...CORRECT, ...change };
+}
+
+/** Quorums of which one phase's is smaller than it may be. */
+function smallQuorums(less: { readonly phase1: number; readonly phase2: number }): Control {
+  return rule({
+    quorums: (voters) => {
+      const majority = Math.floor(voters.length / 2) + 1;
+      return countingQuorums(voters, Math.max(1, majority - less.phase1), Math.max(1, majority - less.phase2));
     },
+  });
+}
+
+export const CONTROLS = {
+  // Paxos itself.
+  'accepts below its promise': rule({ mayAccept: () => true }),
+  'ignores accepted values': rule({ binding: () => undefined }),
+  'binds the lowest ballot': rule({
+    binding: (known, reported) => (known === undefined || reported.ballot < known.ballot ? reported : known),
   }),
-  'answers before durable': { ...CORRECT, sendsEarly: true },
-  'forgets its promise at a crash': { ...CORRECT, recovered: (state) => ({ ...state, promised: 0 }) },
+  'quorum minus one in phase 1': smallQuorums({ phase1: 1, phase2: 0 }),
+  'quorum minus one in phase 2': smallQuorums({ phase1: 0, phase2: 1 }),
+  'shares ballots with another member': rule({ nextBallot: (above) => nextBallot(above, 1) }),
+  'prepares before durable': rule({ isVow: (kind) => kind !== 'prepare' && PAXOS_RULES.isVow(kind) }),
+  'promises before durable': rule({ isVow: (kind) => kind !== 'promise' && PAXOS_RULES.isVow(kind) }),
+  'accepts before durable': rule({ isVow: (kind) => kind !== 'accepted' && PAXOS_RULES.isVow(kind) }),
+
+  // A log of many slots.
+  'ignores its own acceptances': rule({ ownReport: () => undefined }),
+  'overlooks a missing page of a promise': rule({ isNextPage: () => true }),
+  'proposes before it learned what is decided': rule({ mustLearnFirst: () => false }),
+  'counts what was accepted under another ballot': rule({ countsAsAccepted: (entry) => entry !== undefined }),
+  'acknowledges to a deposed leader': rule({ mayAcknowledge: ({ leader, counted }) => leader === counted }),
+  'does not write down what it learned': rule({ mustKeepLearned: () => false }),
+  'believes a notice about any ballot': rule({ noticeProves: () => true }),
+
+  // Disks.
+  'forgets its promise at a crash': runtime({ recovered: (state) => ({ ...state, promised: 0 }) }),
+  'forgets what it accepted at a crash': runtime({ recovered: (state) => ({ ...state, accepted: [] }) }),
+  'does not write down promises': runtime({ persists: ({ kind }) => kind !== 'promised' }),
+  'does not write down accepted values': runtime({ persists: ({ kind }) => kind !== 'accepted' }),
+  'saves the decided slot apart from the log': runtime({ decidedApart: true }),
+  'takes a damaged record for an empty slot': runtime({ recovered: (state) => ({ ...state, faulty: [] }) }),
+  'counts a lost value as none': rule({ mayHide: () => false }),
+  'votes with an empty disk after a lost one': runtime({ amnesiacsVote: true }),
+  'does not check digests': rule({ isIntact: () => true }),
+
+  // Reads and leases.
+  'reads before it has applied': runtime({ readsBeforeApplied: true }),
+  'reads past what earlier leaders decided': rule({ readSlot: (decidedUpTo) => decidedUpTo }),
+  'reads without a round': rule({ confirmingRound: () => 0 }),
+  'reads on the strength of an earlier round': rule({ confirmingRound: (sequence) => sequence }),
+  'confirms whoever asks': rule({ replyConfirms: () => true }),
+  'vows and promises all the same': rule({ isVowInForce: () => false }),
+  'ends a vow when anyone asks': rule({ releases: () => true }),
+  'forgets its vow at a crash': rule({ vowEndAfterRestart: (nowMs) => nowMs }),
+  'a lease that never ends': rule({ leaseEnd: (sentAtMs) => sentAtMs + 1e9 }),
+  'keeps its lease when it hands over': rule({ isLeaseReleased: () => false }),
+
+  // The machine.
+  'applies a retried request twice': runtime({ appliesOnce: false }),
 } satisfies Record<string, Control>;
 
 export type ControlName = keyof typeof CONTROLS;

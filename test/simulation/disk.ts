@@ -1,24 +1,27 @@
 /**
- * One node's disk: an append-only list of records of which a prefix is synced. A crash keeps that prefix and, by chance, some
- * of what followed, since a record may reach the platter without anyone having been told.
+ * One node's disk as a list of records of which a prefix is synced. A crash keeps that prefix and, by chance, some of what
+ * followed, since a record may reach the platter without anyone having been told. A synced record may rot: what it said is
+ * gone, and of what was accepted there only the slot, and perhaps the ballot, can still be told.
  */
 import type { Ballot, Slot } from '../../cluster-node/contract/ballot.ts';
-import type { Entry } from '../../cluster-node/contract/peer.ts';
+import type { Entry, FaultySlot } from '../../cluster-node/contract/peer.ts';
 import type { DurableRecord, RecoveredState } from '../../cluster-node/paxos/interface.ts';
 import type { Random } from './random.ts';
 
 export interface WrittenRecord {
   readonly sequence: number;
-  readonly record: DurableRecord;
+  /** null: the runtime kept it to itself. */
+  readonly record: DurableRecord | null;
 }
 
 export class Disk {
-  promised: Ballot = 0;
-  decidedUpTo: Slot = 0;
+  #promised: Ballot = 0;
+  #decidedUpTo: Slot = 0;
   #entries: (Entry | undefined)[] = [];
+  #rotten = new Map<Slot, Ballot | null>();
   #unsynced: WrittenRecord[] = [];
 
-  write(sequence: number, record: DurableRecord): void {
+  write(sequence: number, record: DurableRecord | null): void {
     this.#unsynced.push({ sequence, record });
   }
 
@@ -26,10 +29,14 @@ export class Disk {
     return this.#unsynced.length;
   }
 
+  get rottenSlots(): ReadonlyMap<Slot, unknown> {
+    return this.#rotten;
+  }
+
   /** The first `count` records that are not durable yet become so; returns them. */
   sync(count: number): readonly WrittenRecord[] {
     const synced = this.#unsynced.splice(0, count);
-    for (const { record } of synced) this.#keep(record);
+    for (const { record } of synced) if (record !== null) this.#keep(record);
     return synced;
   }
 
@@ -40,21 +47,32 @@ export class Disk {
     return lucky;
   }
 
+  /** Damages what is accepted in this slot; `knowsBallot`: its ballot can still be told. */
+  rot(slot: Slot, knowsBallot: boolean): void {
+    const entry = this.#entries[slot];
+    if (entry === undefined) return;
+    this.#rotten.set(slot, knowsBallot ? entry.ballot : null);
+    this.#entries[slot] = undefined;
+  }
+
   recover(): RecoveredState {
-    const { promised, decidedUpTo } = this;
+    const firstRotten = Math.min(...this.#rotten.keys());
+    const decidedUpTo = Math.min(this.#decidedUpTo, firstRotten - 1);
     const accepted = this.#entries.filter((entry) => entry !== undefined && entry.slot > decidedUpTo) as Entry[];
-    return { promised, decidedUpTo, accepted, faulty: [] };
+    const faulty: FaultySlot[] = [...this.#rotten].map(([slot, ballot]) => ({ slot, ballot }));
+    return { promised: this.#promised, decidedUpTo, accepted, faulty: faulty.sort((a, b) => a.slot - b.slot) };
   }
 
   entry(slot: Slot): Entry | undefined {
     return this.#entries[slot];
   }
 
-  /** Consecutive entries from `fromSlot`, as the runtime reads them from its log. */
-  read(fromSlot: Slot, maxBytes: number): Entry[] {
+  /** Consecutive entries from `fromSlot`, as the runtime reads them from its log; null when the first is damaged. */
+  read(fromSlot: Slot, maxBytes: number): Entry[] | null {
     const entries: Entry[] = [];
     let bytes = 0;
-    for (let slot = fromSlot; slot <= this.decidedUpTo; slot++) {
+    for (let slot = fromSlot; slot <= this.#decidedUpTo; slot++) {
+      if (this.#rotten.has(slot)) return entries.length > 0 ? entries : null;
       const entry = this.#entries[slot];
       bytes += entry?.value.length ?? 0;
       if (entry === undefined || (entries.length > 0 && bytes > maxBytes)) break;
@@ -64,9 +82,13 @@ export class Disk {
   }
 
   #keep(record: DurableRecord): void {
-    if (record.kind === 'promised') this.promised = record.ballot;
-    else if (record.kind === 'decided') this.decidedUpTo = record.upTo;
-    else if ((this.#entries[record.entry.slot]?.ballot ?? 0) <= record.entry.ballot)
-      this.#entries[record.entry.slot] = record.entry;
+    if (record.kind === 'promised') this.#promised = Math.max(this.#promised, record.ballot);
+    else if (record.kind === 'decided') this.#decidedUpTo = Math.max(this.#decidedUpTo, record.upTo);
+    else {
+      const { entry } = record;
+      if ((this.#entries[entry.slot]?.ballot ?? 0) > entry.ballot) return;
+      this.#entries[entry.slot] = entry;
+      this.#rotten.delete(entry.slot);
+    }
   }
 }

@@ -105,6 +105,20 @@ const KINDS = {
     amount: NEVER,
     inWords: ({ member, forMs }) => `every member reaches only node ${member} for ${ms(forMs)}`,
   },
+  leaderCutOff: {
+    share: 0.3,
+    gapMs: [300, 1500],
+    forMs: [100, 2000],
+    amount: NEVER,
+    inWords: ({ forMs }) => `the leader is cut off from all others for ${ms(forMs)}`,
+  },
+  leaderAlone: {
+    share: 0.15,
+    gapMs: [500, 2500],
+    forMs: [500, 2000],
+    amount: [1, 100],
+    inWords: ({ forMs, amount }) => `the leader is cut off for ${ms(forMs)}, and all others crash, for ${ms(amount)}`,
+  },
   pause: {
     share: 0.5,
     gapMs: [300, 2000],
@@ -134,12 +148,42 @@ const KINDS = {
     amount: NEVER,
     inWords: ({ member, forMs }) => `the next fsync of node ${member} fails: it dies, and is back after ${ms(forMs)}`,
   },
+  bitRot: {
+    share: 0.3,
+    gapMs: [200, 1500],
+    forMs: NEVER,
+    amount: [1, 6],
+    inWords: ({ member, amount, draw }) =>
+      `up to ${Math.floor(amount)} records of node ${member} rot on its disk (draw ${draw})`,
+  },
+  lostDisk: {
+    share: 0.15,
+    gapMs: [500, 4000],
+    forMs: NEVER,
+    amount: NEVER,
+    inWords: ({ member }) => `node ${member} loses its disk for good`,
+  },
+  corruption: {
+    share: 0.2,
+    gapMs: null,
+    forMs: NEVER,
+    amount: [0, 0.02],
+    inWords: ({ amount }) => `${percent(amount)} of all messages with values have one bit wrong`,
+  },
   transfer: {
     share: 0.5,
     gapMs: [200, 2000],
     forMs: NEVER,
     amount: NEVER,
     inWords: ({ member }) => `leadership is to go to node ${member}`,
+  },
+  deafTransfer: {
+    share: 0.15,
+    gapMs: [300, 1500],
+    forMs: [100, 1000],
+    amount: [0, 20],
+    inWords: ({ member, amount, forMs }) =>
+      `leadership is to go to node ${member}, and ${ms(amount)} later nothing reaches the old leader, for ${ms(forMs)}`,
   },
 } satisfies Record<string, Kind>;
 

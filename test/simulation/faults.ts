@@ -1,9 +1,15 @@
 /** Inflicts the faults of a schedule on the world, and counts those that really happened. */
 import type { MemberSlot } from '../../cluster-node/contract/ballot.ts';
+import type { Entry } from '../../cluster-node/contract/peer.ts';
 import { type FaultEvent, inWords } from './fault-schedule.ts';
 import type { SimulatedNode } from './node.ts';
 import { Random } from './random.ts';
+import type { Votes } from './votes.ts';
 import type { World } from './world.ts';
+
+/** With fewer members the others cannot make up for what one disk lost. */
+const MIN_MEMBERS_FOR_DAMAGE = 3;
+const MEAN_AGE_OF_ROT_SLOTS = 10;
 
 export class Faults {
   #world: World;
@@ -39,6 +45,13 @@ export class Faults {
       case 'delay':
         network.delayRatio = fault.amount;
         return;
+      case 'corruption':
+        network.corruptRatio = fault.amount;
+        return;
+      case 'bitRot':
+        return node === undefined ? undefined : this.#rot(node, fault);
+      case 'lostDisk':
+        return node === undefined ? undefined : this.#loseDisk(node);
       case 'cut':
         return this.#cut(fault, (from, to) => from === fault.member && to === fault.other);
       case 'disconnect':
@@ -48,7 +61,11 @@ export class Faults {
         return this.#partition(fault);
       case 'hub':
         return this.#cut(fault, (from, to) => from !== fault.member && to !== fault.member);
+      case 'leaderCutOff':
+      case 'leaderAlone':
+        return this.#cutOffLeader(fault);
       case 'transfer':
+      case 'deafTransfer':
         return this.#transfer(fault);
       default:
         return node === undefined || !node.isUp ? undefined : this.#strike(node, fault);
@@ -74,16 +91,30 @@ export class Faults {
     }
   }
 
+  /** Who no longer hears someone may be told so by its transport, or find out by itself. */
   #cut(fault: FaultEvent, isCut: (from: MemberSlot, to: MemberSlot) => boolean): void {
-    const { nowMs, network } = this.#world;
+    const { nowMs, network, mix } = this.#world;
+    const random = new Random(fault.draw);
     let links = 0;
-    for (const from of this.#nodes.keys())
-      for (const to of this.#nodes.keys()) {
+    for (const [to, node] of this.#nodes) {
+      const isTold = mix.hintsLinks && random.chance(0.7);
+      for (const from of this.#nodes.keys()) {
         if (from === to || !isCut(from, to)) continue;
         network.cut(from, to, nowMs + fault.forMs);
+        if (isTold) node.hintLink(from, false);
         links += 1;
       }
+    }
     if (links > 0) this.#world.count(fault.kind);
+  }
+
+  /** Nothing that others send reaches the leader, and nothing of it them; with `amount` they crash as well. */
+  #cutOffLeader(fault: FaultEvent): void {
+    const leader = this.#leader();
+    if (leader === undefined) return;
+    this.#cut(fault, (from, to) => (from === leader.member) !== (to === leader.member));
+    if (fault.kind !== 'leaderAlone') return;
+    for (const node of this.#nodes.values()) if (node !== leader && node.isUp) node.crashAfter(0, fault.amount);
   }
 
   #partition(fault: FaultEvent): void {
@@ -94,15 +125,53 @@ export class Faults {
         ? isLeft.get(from) !== isLeft.get(to)
         : isLeft.get(from) === true && isLeft.get(to) === false,
     );
-    if (random.chance(0.5)) this.#hintAbout(fault.member);
+  }
+
+  /**
+   * At most one member's copy of a slot is damaged at a time, and never while a disk is lost: one intact copy of what is
+   * chosen remains, and enough members remain to tell that nothing is.
+   */
+  #rot(node: SimulatedNode, fault: FaultEvent): void {
+    const nodes = [...this.#nodes.values()];
+    if (nodes.length < MIN_MEMBERS_FOR_DAMAGE || nodes.some(({ hasLostDisk }) => hasLostDisk)) return;
+    const random = new Random(fault.draw);
+    const { votes } = this.#world.checker;
+    const lastSlot = votes.lastAccepted;
+    for (let count = Math.floor(fault.amount); count > 0 && lastSlot > 0; count--) {
+      const slot = lastSlot - Math.min(lastSlot - 1, Math.floor(random.gap(MEAN_AGE_OF_ROT_SLOTS)));
+      const others = nodes.filter((other) => other !== node);
+      if (node.disk.entry(slot) === undefined || others.some(({ disk }) => disk.rottenSlots.has(slot))) continue;
+      if (votes.chosen(slot) !== undefined && !others.some(({ disk }) => holds(disk.entry(slot), votes))) continue;
+      this.#world.count('bitRot');
+      this.#world.checker.onDamaged(node.member);
+      node.disk.rot(slot, random.chance(0.5));
+    }
+  }
+
+  /** A minority at most, and not while anything else is damaged. */
+  #loseDisk(node: SimulatedNode): void {
+    const nodes = [...this.#nodes.values()];
+    const lost = nodes.filter(({ hasLostDisk }) => hasLostDisk).length;
+    const isAnyRotten = nodes.some(({ disk }) => disk.rottenSlots.size > 0);
+    if (node.hasLostDisk || isAnyRotten || lost + 1 > Math.floor((nodes.length - 1) / 2)) return;
+    this.#world.count('lostDisk');
+    node.loseDisk();
   }
 
   #transfer(fault: FaultEvent): void {
-    const nodes = [...this.#nodes.values()];
-    const leader = nodes.find((node) => node.status()?.role === 'leader');
+    const leader = this.#leader();
     if (leader === undefined || leader.member === fault.member) return;
-    this.#world.count('transfer');
+    this.#world.count(fault.kind);
     leader.transfer(fault.member);
+    if (fault.kind === 'transfer') return;
+    this.#world.after(fault.amount, () => {
+      if (!this.#world.isCalm) this.#cut(fault, (_, to) => to === leader.member);
+    });
+  }
+
+  #leader(): SimulatedNode | undefined {
+    for (const node of this.#nodes.values()) if (node.status()?.role === 'leader') return node;
+    return undefined;
   }
 
   #hintAbout(member: MemberSlot): void {
@@ -113,4 +182,8 @@ export class Faults {
 
 function isPair({ member, other }: FaultEvent, from: MemberSlot, to: MemberSlot): boolean {
   return (from === member && to === other) || (from === other && to === member);
+}
+
+function holds(entry: Entry | undefined, votes: Votes): boolean {
+  return entry !== undefined && votes.isChosen(entry);
 }

@@ -3,7 +3,7 @@
  * itself at its time. Loss, duplication, reordering and delay strike single messages at the ratios that are in force.
  */
 import type { MemberSlot } from '../../cluster-node/contract/ballot.ts';
-import type { PeerMessage } from '../../cluster-node/contract/peer.ts';
+import type { Entry, PeerMessage } from '../../cluster-node/contract/peer.ts';
 import type { Random } from './random.ts';
 
 /** More than any member slot that a simulated cluster gives. */
@@ -28,6 +28,7 @@ export class Network {
   duplicateRatio = 0;
   reorderRatio = 0;
   delayRatio = 0;
+  corruptRatio = 0;
   #delayMsMean: number;
   #cutUntilMs = new Float64Array(MEMBER_LIMIT * MEMBER_LIMIT);
   #lastArrivalMs = new Float64Array(MEMBER_LIMIT * MEMBER_LIMIT);
@@ -62,7 +63,7 @@ export class Network {
   send(from: MemberSlot, to: MemberSlot, message: PeerMessage): void {
     if (this.#isCut(from, to)) return this.#around.count('cutMessage');
     if (this.#happens('loss', this.lossRatio)) return;
-    this.#deliver(from, to, message);
+    this.#deliver(from, to, this.#corrupted(message));
     if (this.#happens('duplication', this.duplicateRatio)) this.#deliver(from, to, message);
   }
 
@@ -78,6 +79,20 @@ export class Network {
     after(arrivalMs - nowMs(), () => {
       if (!this.#isCut(from, to)) receive(to, from, message);
     });
+  }
+
+  /** The message, perhaps with one bit of one of its values wrong. */
+  #corrupted(message: PeerMessage): PeerMessage {
+    if (message.kind !== 'accept' && message.kind !== 'promise' && message.kind !== 'catchUpEntries') return message;
+    if (message.entries.length === 0 || this.corruptRatio === 0) return message;
+    const { random } = this.#around;
+    const at = random.integer(0, message.entries.length - 1);
+    const entry = message.entries[at] as Entry;
+    if (entry.value.length === 0 || !this.#happens('corruption', this.corruptRatio)) return message;
+    const value = entry.value.slice();
+    const byte = random.integer(0, value.length - 1);
+    value[byte] = (value[byte] as number) ^ (1 << random.integer(0, 7));
+    return { ...message, entries: message.entries.with(at, { ...entry, value }) };
   }
 
   #isCut(from: MemberSlot, to: MemberSlot): boolean {

@@ -2,11 +2,11 @@
  * One simulated node: the real core under a runtime that obeys its effects as the product's does, on a simulated disk, with a
  * small replicated machine, and with clients that send their requests to this node.
  */
-import type { MemberSlot } from '../../cluster-node/contract/ballot.ts';
+import type { MemberSlot, Slot } from '../../cluster-node/contract/ballot.ts';
 import { firstConfiguration } from '../../cluster-node/contract/configuration.ts';
 import type { PeerMessage } from '../../cluster-node/contract/peer.ts';
 import { PaxosCore } from '../../cluster-node/paxos/core.ts';
-import type { CoreStatus, Effect, Input } from '../../cluster-node/paxos/interface.ts';
+import type { CoreStatus, Effect, Input, RecoveredState } from '../../cluster-node/paxos/interface.ts';
 import { exampleMember } from '../../cluster-node/paxos/member-example.ts';
 import { Clients } from './clients.ts';
 import { Disk } from './disk.ts';
@@ -20,13 +20,14 @@ const TICK_MS = 10;
 /** Applying a batch takes about this long. */
 const APPLY_MS = 0.5;
 const CALM_DISK_MS = 1;
+const RESTART_MS = 50;
 const FIRST_NODE_STREAM = 100;
 
 type Send = Extract<Effect, { kind: 'send' }>;
 
 export class SimulatedNode {
   readonly member: MemberSlot;
-  readonly disk = new Disk();
+  disk = new Disk();
   readonly clients: Clients;
   machine: RegisterMachine;
   #world: World;
@@ -50,6 +51,8 @@ export class SimulatedNode {
   #crashAfterEffects: number | null = null;
   #syncFails = false;
   #downForMs = 0;
+  #hasLostDisk = false;
+  #decidedApart = 0;
 
   constructor(world: World, member: MemberSlot) {
     this.#world = world;
@@ -58,6 +61,10 @@ export class SimulatedNode {
     this.clients = new Clients(world, member);
     this.machine = new RegisterMachine(world.control.appliesOnce);
     world.receivers.set(member, this);
+  }
+
+  get hasLostDisk(): boolean {
+    return this.#hasLostDisk;
   }
 
   get isUp(): boolean {
@@ -71,8 +78,10 @@ export class SimulatedNode {
 
   start(): void {
     const { checker, control, mix, members } = this.#world;
-    const isFirst = this.#life === 0;
-    const recovered = control.recovered(this.disk.recover());
+    if (this.isUp || (this.#hasLostDisk && !control.amnesiacsVote)) return;
+    const isFirst = this.#life === 0 || this.#hasLostDisk;
+    this.#hasLostDisk = false;
+    const recovered = control.recovered(this.#recover());
     this.#life += 1;
     this.#durable = 0;
     this.clients.reset(this.#life);
@@ -125,6 +134,14 @@ export class SimulatedNode {
     this.#downForMs = downForMs;
   }
 
+  /** Its disk is gone for good. It must never vote again under this name, so it does not start again. */
+  loseDisk(): void {
+    this.#hasLostDisk = true;
+    this.#downForMs = RESTART_MS;
+    if (this.isUp) this.#crash();
+    this.disk = new Disk();
+  }
+
   /** Nothing befalls this node any more. */
   calm(): void {
     this.#crashAfterEffects = null;
@@ -162,6 +179,11 @@ export class SimulatedNode {
     return this.#clock.offsetMs + this.#world.nowMs * this.#clock.rate;
   }
 
+  #recover(): RecoveredState {
+    const recovered = this.disk.recover();
+    return this.#world.control.decidedApart ? { ...recovered, decidedUpTo: this.#decidedApart } : recovered;
+  }
+
   #replay(upTo: number): void {
     for (let slot = 1; slot <= upTo; slot++) {
       const entry = this.disk.entry(slot);
@@ -174,7 +196,7 @@ export class SimulatedNode {
     const { checker, isCalm } = this.#world;
     const { unsyncedCount } = this.disk;
     const lucky = this.disk.crash(this.#random);
-    for (const { record } of lucky) checker.onDurable(this.member, record);
+    for (const { record } of lucky) if (record !== null) checker.onDurable(this.member, record);
     this.#world.count('crash');
     if (lucky.length > 0 && lucky.length < unsyncedCount) this.#world.count('tornWrite');
     this.#world.tell(() => `${this.member} is down; ${unsyncedCount - lucky.length} records lost`);
@@ -188,7 +210,7 @@ export class SimulatedNode {
     this.clients.reset(this.#life);
     if (isCalm) return;
     this.#world.after(this.#downForMs, () => {
-      if (!this.isUp && !this.#world.isCalm) this.start();
+      if (!this.#world.isCalm) this.start();
     });
   }
 
@@ -221,9 +243,10 @@ export class SimulatedNode {
     switch (effect.kind) {
       case 'persist':
         checker.onPersist(this.member, effect.record);
-        return control.persists(effect.record) ? this.disk.write(effect.sequence, effect.record) : undefined;
+        if (effect.record.kind === 'decided') this.#decidedApart = effect.record.upTo;
+        return this.disk.write(effect.sequence, control.persists(effect.record) ? effect.record : null);
       case 'send':
-        if (effect.afterDurable <= this.#durable || control.sendsEarly) return this.#send(effect);
+        if (effect.afterDurable <= this.#durable) return this.#send(effect);
         this.#held.push(effect);
         return;
       case 'deliver':
@@ -234,13 +257,20 @@ export class SimulatedNode {
         return this.clients.onRefused(effect.request, effect.reason);
       case 'readLog': {
         const { to, fromSlot, maxBytes } = effect;
-        const give = () =>
-          this.#give({ kind: 'logRead', to, fromSlot, entries: this.disk.read(fromSlot, maxBytes), snapshotSlot: 0 });
-        return this.#later(this.#diskMs(), give);
+        return this.#later(this.#diskMs(), () => this.#readLog({ to, fromSlot, maxBytes }));
       }
       case 'event':
         return this.#world.tell(() => `${this.member}: ${JSON.stringify(effect.event)}`);
     }
+  }
+
+  /** A log that cannot be read ends the process: the next start tells what is damaged, and it is repaired. */
+  #readLog({ to, fromSlot, maxBytes }: { to: MemberSlot; fromSlot: Slot; maxBytes: number }): void {
+    const entries = this.disk.read(fromSlot, maxBytes);
+    if (entries !== null) return this.#give({ kind: 'logRead', to, fromSlot, entries, snapshotSlot: 0 });
+    this.#downForMs = RESTART_MS;
+    this.#crash();
+    if (this.#world.isCalm) this.#world.after(RESTART_MS, () => this.start());
   }
 
   #send({ to, message }: Send): void {
@@ -277,7 +307,7 @@ export class SimulatedNode {
     const count = this.#syncing;
     this.#syncing = 0;
     for (const { sequence, record } of this.disk.sync(count)) {
-      checker.onDurable(this.member, record);
+      if (record !== null) checker.onDurable(this.member, record);
       this.#durable = sequence;
     }
     const held = this.#held;

@@ -1,15 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { CONTROLS } from './controls.ts';
+import { CONTROLS, type ControlName } from './controls.ts';
 import { EventHeap } from './event-heap.ts';
-import { type Outcome, simulate } from './simulation.ts';
+import { minimise } from './minimise.ts';
+import { SeedRunner } from './seeds.ts';
+import { faultsOf, type Outcome, simulate } from './simulation.ts';
 
-const SEEDS = 120;
-/** Histories that once told a broken core from a right one where the others did not. */
-const SCENARIOS: readonly (readonly [seed: number, what: string])[] = [
-  [973, 'a candidate whose own accepted ballot is higher than what the others report'],
-];
-/** Each control was caught within a third of this when the bound was set. */
-const CONTROL_SEEDS = 300;
+const SEEDS = 200;
+const CONTROL_SEEDS = 150;
+/** Found later than that; the command finds them: `npm run sim -- --controls`. */
+const RARE: readonly ControlName[] = [];
 
 describe('the simulator', () => {
   it(`finds no violation in ${SEEDS} seeds`, { timeout: 60_000 }, () => {
@@ -19,14 +18,28 @@ describe('the simulator', () => {
     }
   });
 
-  it.each(SCENARIOS)('finds no violation in seed %i: %s', (seed) => {
-    expect(simulate(seed).violation).toBeNull();
-  });
-
-  it('gives the same history for the same seed, and another for another', () => {
+  it('gives the same history for the same seed, in another thread too, and another for another seed', async () => {
     const hashes = [1, 2, 3].map((seed) => simulate(seed).traceHash);
     expect([1, 2, 3].map((seed) => simulate(seed).traceHash)).toEqual(hashes);
     expect(new Set(hashes).size).toBe(3);
+    const runner = new SeedRunner(2);
+    try {
+      const range = { firstSeed: 1, count: 3, forMs: null, control: null, maxFailures: 1 };
+      const { outcomes } = await runner.run(range);
+      expect(outcomes.map(({ traceHash }) => traceHash)).toEqual(hashes);
+    } finally {
+      await runner.close();
+    }
+  });
+
+  it('reduces a failing seed to few of its faults, which fail again alike', () => {
+    const control = CONTROLS['forgets its promise at a crash'];
+    const seed = firstCaught(control, CONTROL_SEEDS);
+    const failed = simulate(seed, { control });
+    const { only, outcome } = minimise(failed, control);
+    expect(only.length).toBeLessThan(faultsOf(seed).length);
+    expect(outcome.violation?.invariant).toBe(failed.violation?.invariant);
+    expect(simulate(seed, { control, only })).toEqual(outcome);
   });
 
   it('runs events in order of time, then of scheduling', () => {
@@ -46,7 +59,9 @@ describe('the simulator', () => {
 });
 
 describe('negative controls', () => {
-  it.each(Object.entries(CONTROLS))('catches a node that %s', (_name, control) => {
+  const quick = Object.entries(CONTROLS).filter(([name]) => !RARE.some((rare) => rare === name));
+
+  it.each(quick)('catches a node that %s', { timeout: 60_000 }, (_name, control) => {
     let caught: Outcome['violation'] = null;
     for (let seed = 1; seed <= CONTROL_SEEDS && caught === null; seed++) caught = simulate(seed, { control }).violation;
     expect(caught).not.toBeNull();
@@ -54,3 +69,8 @@ describe('negative controls', () => {
     expect(caught?.invariant).not.toBe('liveness');
   });
 });
+
+function firstCaught(control: (typeof CONTROLS)[ControlName], upToSeed: number): number {
+  for (let seed = 1; seed <= upToSeed; seed++) if (simulate(seed, { control }).violation !== null) return seed;
+  throw new Error(`not caught within ${upToSeed} seeds`);
+}

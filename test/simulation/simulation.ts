@@ -121,9 +121,8 @@ class Simulation {
 
   #runLivenessPhase(): void {
     const world = this.#world;
-    const nodes = [...this.#nodes.values()];
-    const quorum = Math.floor(nodes.length / 2) + 1;
-    const core = this.#chance.shuffled(nodes).slice(0, this.#chance.integer(quorum, nodes.length));
+    const nodes = [...this.#nodes.values()].filter(({ hasLostDisk }) => !hasLostDisk);
+    const core = this.#drawCore(nodes);
     world.calmSinceMs = world.nowMs;
     world.tell(() => `calm: core ${core.map((node) => node.member).join(' ')}`);
     world.network.freeze();
@@ -134,7 +133,9 @@ class Simulation {
       node.write(1, 0);
       node.read(1);
     }
-    const boundMs = LIVENESS_BOUND_MS + this.#lagSlots(core) * CATCH_UP_MS_PER_SLOT;
+    // Nobody may lead before the vows to the last leader have ended.
+    const vowedMs = this.#mix.leaseReads?.durationMs ?? 0;
+    const boundMs = LIVENESS_BOUND_MS + vowedMs + this.#lagSlots(core) * CATCH_UP_MS_PER_SLOT;
     this.#expectWithin(boundMs, 'every request ends', () => core.every((node) => node.clients.waitingCount === 0));
     if (core.some((node) => node.clients.refusedInCalm > 0))
       throw new Violation('liveness', 'a request was given back: no leader');
@@ -144,6 +145,14 @@ class Simulation {
       if (!node.isUp) node.start();
     }
     this.#expectWithin(LEVEL_BOUND_MS, 'all nodes level', () => areLevel(nodes));
+  }
+
+  /** Members that can make progress by themselves. What a disk lost may need every other one to be told. */
+  #drawCore(nodes: readonly SimulatedNode[]): readonly SimulatedNode[] {
+    const quorum = Math.floor(this.#nodes.size / 2) + 1;
+    const shuffled = this.#chance.shuffled(nodes);
+    const size = this.#chance.integer(quorum, nodes.length);
+    return nodes.some(({ disk }) => disk.rottenSlots.size > 0) ? nodes : shuffled.slice(0, size);
   }
 
   #expectWithin(boundMs: number, what: string, isDone: () => boolean): void {

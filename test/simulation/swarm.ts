@@ -34,7 +34,7 @@ export function drawMix(random: Random): Mix {
     delayMsMean: random.pick([0.2, 1, 5, 30]),
     syncMsMean: random.pick([0.1, 1, 10, 60]),
     proposeGapMs: random.pick([5, 20, 100]),
-    readGapMs: random.pick([20, 100, 1000]),
+    readGapMs: random.pick([5, 20, 100, 1000]),
     keys: random.pick([1, 3]),
     maxValueBytes: random.pick([0, 40, 300]),
     maxBatchBytes: random.pick([64, 1024, 65536]),
@@ -42,7 +42,9 @@ export function drawMix(random: Random): Mix {
     memorySlots: random.pick([2, 20, 4096]),
     hintsLinks: random.chance(0.5),
     driftRatio: random.pick([0, 0, 0.005, MAX_DRIFT_RATIO]),
-    leaseReads: random.chance(0.4) ? { durationMs: random.pick([150, 400]), driftRatio: MAX_DRIFT_RATIO * 1.01 } : null,
+    leaseReads: random.chance(0.4)
+      ? { durationMs: random.pick([200, 450, 1000]), driftRatio: MAX_DRIFT_RATIO * 1.01 }
+      : null,
     safetyMs: random.between(800, 5000),
   };
 }
