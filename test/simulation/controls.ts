@@ -68,7 +68,8 @@ export const CONTROLS = {
   'overlooks a missing page of a promise': rule({ isNextPage: () => true }),
   'proposes before it learned what is decided': rule({ mustLearnFirst: () => false }),
   'counts what was accepted under another ballot': rule({ countsAsAccepted: (entry) => entry !== undefined }),
-  'acknowledges to a deposed leader': rule({ mayAcknowledge: ({ leader, counted }) => leader === counted }),
+  'counts itself before durable': rule({ ownCount: (_, receivedUpTo) => receivedUpTo }),
+  'takes an answer to another ballot for its own': rule({ isAnswer: () => true }),
   'does not write down what it learned': rule({ mustKeepLearned: () => false }),
   'believes a notice about any ballot': rule({ noticeProves: () => true }),
 
@@ -88,7 +89,6 @@ export const CONTROLS = {
   'reads past what earlier leaders decided': rule({ readSlot: (decidedUpTo) => decidedUpTo }),
   'reads without a round': rule({ confirmingRound: () => 0 }),
   'reads on the strength of an earlier round': rule({ confirmingRound: (sequence) => sequence }),
-  'confirms whoever asks': rule({ replyConfirms: () => true }),
   'vows and promises all the same': rule({ isVowInForce: () => false }),
   'ends a vow when anyone asks': rule({ releases: () => true }),
   'forgets its vow at a crash': rule({ vowEndAfterRestart: (nowMs) => nowMs }),

@@ -137,7 +137,8 @@ export class Faults {
     const random = new Random(fault.draw);
     const { votes } = this.#world.checker;
     const lastSlot = votes.lastAccepted;
-    for (let count = Math.floor(fault.amount); count > 0 && lastSlot > 0; count--) {
+    if (lastSlot === 0) return;
+    for (let count = Math.floor(fault.amount); count > 0; count--) {
       const slot = lastSlot - Math.min(lastSlot - 1, Math.floor(random.gap(MEAN_AGE_OF_ROT_SLOTS)));
       const others = nodes.filter((other) => other !== node);
       if (node.disk.entry(slot) === undefined || others.some(({ disk }) => disk.rottenSlots.has(slot))) continue;

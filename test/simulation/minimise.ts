@@ -21,17 +21,17 @@ export function minimise(failed: Outcome, control: Control): Minimised {
     only: faultsOf(seed).flatMap(({ atMs }, at) => (atMs <= (violation?.atMs ?? 0) ? [at] : [])),
     outcome: failed,
   };
-  let runs = 0;
+  const runs = { left: MAX_RUNS };
   const stillFails = (only: readonly number[]): boolean => {
-    if (runs >= MAX_RUNS) return false;
-    runs += 1;
+    if (runs.left === 0) return false;
+    runs.left -= 1;
     const outcome = simulate(seed, { control, only });
     if (outcome.violation?.invariant !== violation?.invariant) return false;
     best = { only, outcome };
     return true;
   };
   if (!stillFails(best.only)) best = { only: faultsOf(seed).map((_, at) => at), outcome: failed };
-  for (let parts = 2; best.only.length > 0 && runs < MAX_RUNS; ) {
+  for (let parts = 2; best.only.length > 0 && runs.left > 0; ) {
     const size = Math.ceil(best.only.length / parts);
     const { only } = best;
     const starts = Array.from({ length: Math.ceil(only.length / size) }, (_, part) => part * size);
