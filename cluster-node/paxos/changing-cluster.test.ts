@@ -6,8 +6,8 @@ import { PAXOS_RULES, type PaxosRules } from './rules.ts';
 /** `SEEDS=5000 npx vitest run cluster-node/paxos/changing-cluster.test.ts` looks harder. */
 const SEEDS = Number(process.env['SEEDS'] ?? 20);
 
-/** Runs one history; throws where something does not fit. Returns how often the members changed. */
-function history(seed: number, rules: PaxosRules = PAXOS_RULES): number {
+/** Runs one history; throws where something does not fit. */
+function history(seed: number, rules: PaxosRules = PAXOS_RULES): ChangingCluster {
   const cluster = new ChangingCluster(seed, rules);
   cluster.runWithFaults(15_000);
   cluster.runCalmly(5000);
@@ -23,20 +23,24 @@ function history(seed: number, rules: PaxosRules = PAXOS_RULES): number {
     ({ memberSlot }) => cluster.nodes.get(memberSlot)?.core?.status(cluster.nowMs).role === 'leader',
   );
   expect(leaders).toHaveLength(1);
-  return cluster.changes;
+  return cluster;
 }
 
 test('members change under faults: one value a slot, counted by its own configuration, and all end level', () => {
   let changes = 0;
+  let reads = 0;
   for (let seed = 1; seed <= SEEDS; seed++) {
     try {
-      changes += history(seed);
+      const cluster = history(seed);
+      changes += cluster.changes;
+      reads += cluster.reads;
     } catch (error) {
       throw new Error(`seed ${seed}: ${(error as Error).message}`, { cause: error });
     }
   }
   // Histories in which nothing changes would prove nothing.
   expect(changes).toBeGreaterThan(SEEDS * 2);
+  expect(reads).toBeGreaterThan(SEEDS * 20);
 }, 600_000);
 
 test.each<[string, Partial<PaxosRules>]>([

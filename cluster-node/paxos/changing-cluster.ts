@@ -33,6 +33,8 @@ interface Node {
   durable: number;
   held: Extract<Effect, { kind: 'send' }>[];
   deliveredUpTo: Slot;
+  /** What was known somewhere when a read of this life was asked, by its number. */
+  readonly reads: Map<number, Slot>;
 }
 
 export class ChangingCluster {
@@ -40,7 +42,9 @@ export class ChangingCluster {
   readonly governance: Governance;
   readonly nodes = new Map<MemberSlot, Node>();
   changes = 0;
+  reads = 0;
   readonly #rules: PaxosRules;
+  readonly #hasLeases: boolean;
   #random: Jitter;
   #underWay: { readonly from: MemberSlot; readonly to: MemberSlot; readonly message: PeerMessage }[] = [];
   #later: { readonly member: MemberSlot; readonly input: Input }[] = [];
@@ -50,6 +54,7 @@ export class ChangingCluster {
   constructor(seed: number, rules: PaxosRules = PAXOS_RULES) {
     this.#rules = rules;
     this.#random = new Jitter(seed);
+    this.#hasLeases = seed % 2 === 0;
     const members = Array.from({ length: 1 + (seed % 5) }, (_, at) => at + 1);
     this.governance = new Governance(firstConfiguration(members.map(exampleMember)));
     for (const member of members) this.#start(member);
@@ -66,6 +71,7 @@ export class ChangingCluster {
       for (let count = this.#below(12); count > 0; count--) this.#deliverOne();
       if (this.#chance(0.5)) this.#sync(this.#anyone());
       if (this.#chance(0.1)) this.#propose(this.#anyone());
+      if (this.#chance(0.1)) this.#read(this.#anyone());
       if (this.#chance(0.03)) this.#change();
       if (this.#chance(0.01)) this.#crash(this.#anyone());
       if (this.#chance(0.03)) this.#start(this.#anyone());
@@ -111,6 +117,7 @@ export class ChangingCluster {
       durable: 0,
       held: [],
       deliveredUpTo: 0,
+      reads: new Map(),
     };
     this.nodes.set(member, node);
     const { promised, decidedUpTo } = node;
@@ -124,10 +131,12 @@ export class ChangingCluster {
       seed: this.#below(2 ** 31),
       maxUndecidedSlots: 20,
       maxBatchBytes: 100,
+      leaseReads: this.#hasLeases ? { durationMs: 200, driftRatio: 0.01 } : null,
     };
     node.life += 1;
     node.durable = 0;
     node.deliveredUpTo = decidedUpTo;
+    node.reads.clear();
     const recovered = { promised, decidedUpTo, accepted, faulty: [] };
     node.core = new PaxosCore(options, node.life === 1 ? null : recovered, this.#rules);
   }
@@ -145,6 +154,13 @@ export class ChangingCluster {
     const request = { origin: member, boot: node.life, sequence: node.sequence };
     const value = Uint8Array.of(1, member, node.life, node.sequence >> 8, node.sequence & 255);
     this.#give(member, { kind: 'propose', request, value });
+  }
+
+  #read(member: MemberSlot): void {
+    const node = this.nodes.get(member) as Node;
+    node.sequence += 1;
+    node.reads.set(node.sequence, this.governance.chosenUpTo);
+    this.#give(member, { kind: 'read', request: { origin: member, boot: node.life, sequence: node.sequence } });
   }
 
   /** Mostly asks a node that leads, of which there may be several. */
@@ -223,6 +239,13 @@ export class ChangingCluster {
         if (effect.entry.slot !== node.deliveredUpTo + 1) throw new Error(`member ${member} skipped a slot`);
         node.deliveredUpTo = effect.entry.slot;
         return this.governance.onDelivered(member, effect.entry);
+      case 'readReady': {
+        const known = node.reads.get(effect.request.sequence) ?? 0;
+        if (effect.readSlot < known)
+          throw new Error(`member ${member} reads at ${effect.readSlot}, ${known} was known`);
+        this.reads += 1;
+        return;
+      }
       case 'readLog':
         this.#readLog(member, effect);
         return;

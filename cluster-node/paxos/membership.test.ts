@@ -142,6 +142,15 @@ describe('a learner', () => {
     expect(cluster.status(4)).toMatchObject({ role: 'follower', quorumConnected: false });
   });
 
+  it('does not stand for election either when it alone hears a quorum of voters', () => {
+    const { cluster, leader, others } = withLearner();
+    cluster.stop(leader);
+    cluster.cutBoth(others[0] as number, others[1] as number);
+    cluster.run(4 * ELECTION_TIMEOUT_MS);
+    expect(cluster.status(4)).toMatchObject({ role: 'follower', quorumConnected: true });
+    expect(cluster.events(4, 'electionStarted')).toEqual([]);
+  });
+
   it('is never asked for a promise, nor handed leadership', () => {
     const { cluster, leader } = withLearner();
     const asked = cluster.effects.filter(

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Entry } from '../contract/peer.ts';
 import { DiskCluster, ELECTION_TIMEOUT_MS } from './disk-cluster.ts';
 import { exampleMember } from './member-example.ts';
 
@@ -149,18 +150,35 @@ describe('a node that missed changes', () => {
     expectLevel(cluster, [leader, lagging, 4]);
   });
 
-  it('starts its candidacy over when it finds out', () => {
+  it('starts its candidacy over when it finds out, by itself or by being refused', () => {
     const { cluster, leader, others } = led();
     const [lagging, other] = others as [number, number];
     cluster.isolate(lagging);
     expect(cluster.change(leader, ADD_FOURTH)).toBeNull();
+    const stand = () => {
+      const ballot = cluster.status(lagging).promised;
+      cluster.give(lagging, { kind: 'message', from: other, message: { kind: 'transferLeadership', ballot } });
+      expect(cluster.status(lagging).role).toBe('candidate');
+      return cluster.status(lagging).promised;
+    };
+    const refused = stand();
+    const nack = { kind: 'nack', ballot: refused, promised: 0, configId: 2 } as const;
+    cluster.give(lagging, { kind: 'message', from: other, message: nack });
+    expect(cluster.status(lagging).role).toBe('follower');
+    expect(cluster.messagesOf(lagging, 'catchUpRequest')).toHaveLength(1);
+    stand();
+    const stop = cluster.disk(other).accepted.get(1);
+    const message = {
+      kind: 'catchUpEntries',
+      fromSlot: 1,
+      entries: [stop as Entry],
+      decidedUpTo: 1,
+      snapshotSlot: 0,
+    } as const;
+    cluster.give(lagging, { kind: 'message', from: other, message });
+    expect(cluster.status(lagging)).toMatchObject({ role: 'follower', configuration: { configId: 2 } });
     cluster.stop(leader);
     cluster.cut.clear();
-    cluster.cut.add(`${other}-${lagging}`);
-    cluster.run(ELECTION_TIMEOUT_MS / 2);
-    cluster.cut.clear();
-    const ballot = { kind: 'transferLeadership', ballot: cluster.status(lagging).promised } as const;
-    cluster.give(lagging, { kind: 'message', from: other, message: ballot });
     cluster.run(4 * ELECTION_TIMEOUT_MS);
     expect(cluster.leaders()).toHaveLength(1);
     expectLevel(cluster, [lagging, other]);

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
+import { firstConfiguration } from '../contract/configuration.ts';
 import type { CoreEvent, CoreStatus, Input } from '../paxos/interface.ts';
-import { Handover } from './handover.ts';
+import { exampleMember } from '../paxos/member-example.ts';
+import { bestSuccessor, Handover } from './handover.ts';
 
 function leading() {
   const listeners = new Set<(event: CoreEvent) => void>();
@@ -48,4 +50,15 @@ test('a hand-over that the core still follows after its caller gave up refuses t
   const third = handover.to(3, 10_000);
   tell({ kind: 'transferFailed', target: 3, reason: 'the target is not connected' });
   expect(await third).toMatchObject({ outcome: 'failed', reason: 'the target is not connected' });
+});
+
+test('the best successor is the voter with the most of the log among those heard of lately', () => {
+  const { members, ...rest } = firstConfiguration([1, 2, 3, 4].map(exampleMember));
+  const learner = members.map((member) => (member.memberSlot === 4 ? { ...member, role: 'learner' as const } : member));
+  const peer = (member: number, heardMsAgo: number | null, decidedUpTo: number) =>
+    ({ member, heardMsAgo, roundTripMs: 1, decidedUpTo }) as const;
+  const status = (...peers: CoreStatus['peers']) =>
+    ({ peers, configuration: { ...rest, members: learner } }) as CoreStatus;
+  expect(bestSuccessor(status(peer(2, 10, 5), peer(3, 10, 7), peer(4, 10, 9)), 100)).toBe(3);
+  expect(bestSuccessor(status(peer(2, null, 5), peer(3, 200, 7), peer(4, 10, 9)), 100)).toBeUndefined();
 });
