@@ -89,7 +89,10 @@ export type Input =
       readonly entries: readonly Entry[];
       readonly snapshotSlot: Slot;
     }
-  /** Asks this node, which must lead, for the next configuration. Ends with a `configurationChanged` event or `reconfigureRefused`. */
+  /**
+   * Asks this node, which must lead, for the next configuration. Ends with a `configurationChanged` event or `reconfigureRefused`. A
+   * refusal is final, unless its reason is that leadership was lost meanwhile: then the change may still come into force.
+   */
   | { readonly kind: 'reconfigure'; readonly change: ConfigurationChange }
   /** A `fetchSnapshot` effect succeeded: the machine stands at `slot`, durably, and `configuration` governs what follows it. */
   | { readonly kind: 'snapshotInstalled'; readonly slot: Slot; readonly configuration: Configuration }

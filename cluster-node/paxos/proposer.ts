@@ -217,7 +217,7 @@ export class Proposer {
   }
 
   #considerHandOver(): void {
-    if (this.leadership === null || this.#transfer !== null) return;
+    if (this.leadership === null || this.#transfer !== null || this.leadership.isStopping) return;
     const handOver = this.#parts.health.onLeaderRound();
     if (handOver === null) return;
     this.#parts.out.event({ kind: 'handingOver', ...handOver });
