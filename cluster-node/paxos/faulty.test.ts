@@ -122,3 +122,21 @@ describe('a slot whose accepted value the disk lost', () => {
     expect(cluster.delivered(damaged).slice(-4)).toEqual(['v2', 'v3', 'v4', 'v5']);
   });
 });
+
+describe('a learner', () => {
+  it('asks another peer when the one it asked cannot read its own copy', () => {
+    const cluster = new DiskCluster([1, 2, 3], { memorySlots: 2 });
+    cluster.run(1000);
+    const leader = cluster.leader();
+    const [sleeper, other] = [1, 2, 3].filter((member) => member !== leader) as [number, number];
+    cluster.isolate(sleeper);
+    for (let i = 1; i <= 20; i++) cluster.propose(leader, `v${i}`, i);
+    for (const damaged of [leader, other]) {
+      const lost = cluster.disk(damaged).accepted.get(damaged === leader ? 3 : 7) as Entry;
+      cluster.disk(damaged).accepted.delete(lost.slot);
+    }
+    cluster.cut.clear();
+    cluster.run(2000);
+    expect(cluster.delivered(sleeper)).toHaveLength(20);
+  });
+});

@@ -27,7 +27,7 @@ export interface CoreOptions {
   readonly memorySlots?: number;
   /**
    * Lets the leader answer reads without asking, while a quorum has vowed to promise no other ballot. null or left out: off. All
-   * members must have the same.
+   * members must have the same, and a member must be down for the old duration before it starts with a shorter one or none.
    */
   readonly leaseReads?: LeaseReads | null;
 }

@@ -34,12 +34,12 @@ interface Parts {
 export class Learner {
   #noticeBallot: Ballot = 0;
   #noticeUpTo: Slot = 0;
-  #asked: { readonly fromSlot: Slot; readonly atMs: number } | null = null;
+  #asked: { readonly member: MemberSlot; readonly fromSlot: Slot; readonly atMs: number } | null = null;
   #recordedUpTo: Slot;
   #decidedAtLastRound: Slot;
   /** A snapshot is being fetched: nothing below it will come in any other way. */
   #fetch: { readonly from: MemberSlot; readonly slot: Slot; readonly atMs: number } | null = null;
-  /** The last peer whose snapshot could not be had; another one is preferred. */
+  /** The last peer that did not give what it was asked for; another one is preferred. */
   #failedFrom: MemberSlot = 0;
   /** Peers for which the runtime reads its log, and since when. */
   #reading = new Map<MemberSlot, number>();
@@ -103,7 +103,10 @@ export class Learner {
     const needsSnapshot = message.entries.length === 0 && message.snapshotSlot > before;
     if (needsSnapshot && message.fromSlot === before + 1) return this.#fetchSnapshot(from, message.snapshotSlot);
     this.learn(from, message.entries);
-    if (log.decidedUpTo > before && log.decidedUpTo < message.decidedUpTo) this.ask(from);
+    if (log.decidedUpTo >= message.decidedUpTo) return;
+    if (log.decidedUpTo > before) this.ask(from);
+    // It has decided the next slot and did not give it: its copy is damaged, or its disk fails. One intact copy is enough.
+    else if (message.fromSlot === before + 1) this.#failedFrom = from;
   }
 
   /** Asks for the next decided entries, unless an earlier question, or a snapshot, may still bring them. */
@@ -111,7 +114,8 @@ export class Learner {
     const { out, log, retryMs } = this.#parts;
     const fromSlot = log.decidedUpTo + 1;
     if (this.#isFetching() || (this.#asked !== null && out.nowMs - this.#asked.atMs < retryMs)) return;
-    this.#asked = { fromSlot, atMs: out.nowMs };
+    if (this.#asked !== null) this.#failedFrom = this.#asked.member;
+    this.#asked = { member, fromSlot, atMs: out.nowMs };
     out.send(member, { kind: 'catchUpRequest', fromSlot });
   }
 
