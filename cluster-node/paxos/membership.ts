@@ -9,7 +9,6 @@ import {
   decodeConfiguration,
   isConfigurationValue,
   type MemberRole,
-  votersOf,
 } from '../contract/configuration.ts';
 import type { QuorumSystem } from './quorum.ts';
 import type { PaxosRules } from './rules.ts';
@@ -73,6 +72,6 @@ export class Membership {
   #derive(): QuorumSystem {
     const { configuration } = this;
     this.#roles = new Map(configuration.members.map(({ memberSlot, role }) => [memberSlot, role]));
-    return this.#rules.quorums(votersOf(configuration), configuration.quorumSizes);
+    return this.#rules.quorums(this.#rules.voters(configuration), configuration.quorumSizes);
   }
 }

@@ -6,13 +6,15 @@
  * Elections, batching, resending and routing are not here: they are about progress alone.
  */
 import { type Ballot, type MemberSlot, nextBallot, type Slot } from '../contract/ballot.ts';
-import type { QuorumSizes } from '../contract/configuration.ts';
+import { type Configuration, type QuorumSizes, votersOf } from '../contract/configuration.ts';
 import { digestOf } from '../contract/digest.ts';
 import type { Entry, HeartbeatReply, PeerMessage } from '../contract/peer.ts';
 import type { LeaseReads } from './interface.ts';
 import { type QuorumSystem, quorumsOf } from './quorum.ts';
 
 export interface PaxosRules {
+  /** Whose promises and acceptances count: a learner's do not. */
+  voters(configuration: Configuration): readonly MemberSlot[];
   quorums(voters: readonly MemberSlot[], sizes: QuorumSizes): QuorumSystem;
   /** P1a: an acceptor may answer a prepare unless it has promised a higher ballot. (Equal: the same prepare again.) */
   mayPromise(promised: Ballot, ballot: Ballot): boolean;
@@ -88,6 +90,7 @@ export interface PaxosRules {
 const VOWS: ReadonlySet<PeerMessage['kind']> = new Set(['prepare', 'promise', 'accepted']);
 
 export const PAXOS_RULES: PaxosRules = {
+  voters: votersOf,
   quorums: quorumsOf,
   mayPromise: (promised, ballot) => ballot >= promised,
   isSuccessor: (configId, inForce) => configId === inForce + 1,
