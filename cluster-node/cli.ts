@@ -1,6 +1,6 @@
 /**
  * `synod-node`: everything that runs on a host, in one program. `run` is the node; `agent` serves one SSH session; `supervise`
- * keeps a node running where no service manager does; `version` says which release this is. Each command loads only its own
+ * keeps a node running where no service manager does; `inspect` reads a data folder; `version` says which release this is. Each command loads only its own
  * part: a host runs several of these processes.
  */
 import { parseArgs } from 'node:util';
@@ -10,6 +10,7 @@ import { VERSION } from './runtime/version.ts';
 const USAGE = `usage: synod-node run --config FILE
        synod-node agent
        synod-node supervise --node-dir DIR
+       synod-node inspect --data DIR [--json] [--records FROM..TO]
        synod-node version`;
 
 async function main(argv: readonly string[]): Promise<number> {
@@ -21,6 +22,8 @@ async function main(argv: readonly string[]): Promise<number> {
       return (await import('./agent/agent.ts')).runAgent(rest);
     case 'supervise':
       return (await import('./supervisor/supervise.ts')).runSupervisor(rest);
+    case 'inspect':
+      return inspect(rest);
     case 'version':
     case '--version':
       process.stdout.write(`${VERSION}\n`);
@@ -40,6 +43,15 @@ async function run(argv: readonly string[]): Promise<number> {
     process.stderr.write(`synod-node run: ${(error as Error).message}\n${USAGE}\n`);
   }
   return nodeExitCodes.badConfig;
+}
+
+async function inspect(argv: readonly string[]): Promise<number> {
+  try {
+    return (await import('./inspect/command.ts')).runInspect(argv);
+  } catch (error) {
+    process.stderr.write(`synod-node inspect: ${(error as Error).message}\n${USAGE}\n`);
+    return nodeExitCodes.badConfig;
+  }
 }
 
 main(process.argv.slice(2)).then(

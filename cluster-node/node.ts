@@ -30,6 +30,7 @@ import type { LoadedConfig } from './runtime/load-config.ts';
 import { PendingCalls } from './runtime/pending.ts';
 import { NodeMeters, nodeSample } from './runtime/sample.ts';
 import { VERSION } from './runtime/version.ts';
+import { damagesInWords } from './storage/log/damage.ts';
 import { openStorage, type Storage } from './storage/storage.ts';
 
 const MAX_UNDECIDED_SLOTS = 4096;
@@ -159,9 +160,9 @@ export class SynodNode implements NodePort {
       this.#loop.submit({ kind: 'tick' });
       this.machine.sweep(SWEPT_VERSIONS_PER_TICK);
     }, intervalMs);
-    const { promised, decidedUpTo, accepted } = this.#storage.recovered;
-    const { droppedBytes } = this.#storage;
-    this.#logger.info({ promised, decidedUpTo, undecided: accepted.length, droppedBytes }, 'read the log');
+    const { decidedUpTo } = this.#storage.recovered;
+    this.#logger.info(this.#storage.found, 'read the log');
+    for (const text of damagesInWords(this.#storage.damages)) this.#record({ kind: 'alarm', text });
     this.#record({ kind: 'started', text: `started ${VERSION} with ${decidedUpTo} decided slots` });
     await this.#admin.listen();
   }

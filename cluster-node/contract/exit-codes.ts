@@ -16,5 +16,7 @@ export const nodeExitCodes = {
   diskFailed: 6,
   /** No space for the first segment of the log. */
   diskFull: 7,
+  /** The log's disk failed a second time soon after the first: left down until someone has looked at the disk. */
+  diskStoodDown: 8,
 } as const;
 export type NodeExitCode = (typeof nodeExitCodes)[keyof typeof nodeExitCodes];

@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib';
 import { expect, test } from 'vitest';
 import type { Entry, PeerMessage } from '../contract/peer.ts';
 import type { Effect, Input } from '../paxos/interface.ts';
-import type { AppendedRecord } from '../storage/log-writer.ts';
+import type { AppendedRecord } from '../storage/log/planner.ts';
 import { CoreLoop, type CoreSurroundings } from './core-loop.ts';
 
 /** A core that answers each input with the next of the given lists of effects. */

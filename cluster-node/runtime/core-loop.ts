@@ -7,7 +7,7 @@ import type { MemberSlot, Slot } from '../contract/ballot.ts';
 import type { Entry, PeerMessage, RequestId } from '../contract/peer.ts';
 import type { Applied } from '../machine/machine.ts';
 import type { CoreEvent, CoreStatus, Effect, Input } from '../paxos/interface.ts';
-import type { AppendedRecord } from '../storage/log-writer.ts';
+import type { AppendedRecord } from '../storage/log/planner.ts';
 
 /** The core as the loop needs it; PaxosCore is one. */
 export interface Core {

@@ -2,6 +2,7 @@
 import { pino, type Logger } from 'pino';
 import { type NodeExitCode, nodeExitCodes } from '../contract/exit-codes.ts';
 import { startNode } from '../node.ts';
+import { noteDiskFailure } from '../storage/disk-failures.ts';
 import { DataDamagedError, DataLockedError, DataMismatchError, isNoSpace } from '../storage/errors.ts';
 import { ListenError } from './listen.ts';
 import { ConfigError, type LoadedConfig, loadConfig } from './load-config.ts';
@@ -33,10 +34,10 @@ export async function runNode(configPath: string): Promise<number> {
   nodeLogger.info({ version: VERSION, pid: process.pid, cluster: config.clusterName }, 'starting');
   const surroundings = {
     logger: nodeLogger,
-    onDiskFailed: (error: unknown) =>
-      end(nodeExitCodes.diskFailed, error, `writing the log in ${loaded.dataDir} failed; what is on disk is unknown`),
+    onDiskFailed: (error: unknown) => endForDisk(loaded.dataDir, error, end),
   };
   const node = await startNode(loaded, surroundings).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code === 'EIO') return endForDisk(loaded.dataDir, error, end);
     const hint = isNoSpace(error) ? `; free some space for ${loaded.dataDir} and start the node again` : '';
     return end(exitCodeOf(error), error, `the node cannot start: ${(error as Error).message}${hint}`);
   });
@@ -49,6 +50,23 @@ export async function runNode(configPath: string): Promise<number> {
   }
   nodeLogger.info('stopped');
   return nodeExitCodes.stopped;
+}
+
+/** What is on disk is unknown now: the log is to be read and checked afresh, but only once. */
+function endForDisk(
+  dataDir: string,
+  error: unknown,
+  end: (code: NodeExitCode, error: unknown, text: string) => never,
+): never {
+  const what = `reading or writing the log in ${dataDir} failed`;
+  if (!noteDiskFailure(dataDir, Date.now()))
+    return end(nodeExitCodes.diskFailed, error, `${what}; what is on disk is unknown until the node has read it again`);
+  return end(
+    nodeExitCodes.diskStoodDown,
+    error,
+    `${what}, not for the first time: the node stands down because its disk cannot be trusted. Look at the disk (dmesg, ` +
+      'smartctl) and start the node again by hand, or replace it.',
+  );
 }
 
 function exitCodeOf(error: unknown): NodeExitCode {

@@ -24,3 +24,25 @@ export function isNoSpace(error: unknown): boolean {
 export class SnapshotFailedError extends Error {
   override readonly name = 'SnapshotFailedError';
 }
+
+/** A decided entry that was intact at start does not check any more: the disk changed it in service. Peers have it. */
+export class EntryDamagedError extends Error {
+  override readonly name = 'EntryDamagedError';
+  readonly slot: number;
+
+  constructor(slot: number, where: string) {
+    super(`${where}: the entry of slot ${slot} is damaged; restart the node, it repairs it from its peers`);
+    this.slot = slot;
+  }
+}
+
+/** The entry was removed because a snapshot covers it. */
+export class LogTrimmedError extends Error {
+  override readonly name = 'LogTrimmedError';
+  readonly firstSlot: number;
+
+  constructor(slot: number, firstSlot: number) {
+    super(`the log begins at slot ${firstSlot}; slot ${slot} is in a snapshot only`);
+    this.firstSlot = firstSlot;
+  }
+}

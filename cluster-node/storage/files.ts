@@ -1,5 +1,5 @@
 /** Files that must be there after a power cut: contents first, then the name, then the folder that holds the name. */
-import { type FileHandle, open, rename } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /** Makes names created, renamed or removed in this folder durable. */
@@ -44,4 +44,24 @@ export async function readFully(handle: FileHandle, bytes: Buffer, position: num
     done += bytesRead;
   }
   return done;
+}
+
+const ZEROS = Buffer.alloc(1024 * 1024);
+
+/** Makes `path` anew, `sizeBytes` zeros, contents and name durable. Throws ENOSPC and then leaves nothing behind. */
+export async function createZeroed(path: string, sizeBytes: number): Promise<void> {
+  const handle = await open(path, 'w', 0o600);
+  try {
+    for (let at = 0; at < sizeBytes; at += ZEROS.length) {
+      await writeFully(handle, ZEROS.subarray(0, sizeBytes - at), at);
+      await handle.datasync();
+    }
+    await handle.sync();
+  } catch (error) {
+    await rm(path, { force: true });
+    throw error;
+  } finally {
+    await handle.close();
+  }
+  await syncFolder(dirname(path));
 }

@@ -11,7 +11,7 @@ import { writeFileDurably } from './files.ts';
 const COPIES = 4;
 const COPY_BYTES = 4096;
 const HEADER_BYTES = 8;
-export const STORAGE_FORMAT = 1;
+export const STORAGE_FORMAT = 2;
 
 const superblockSchema = z.object({
   formatVersion: z.literal(STORAGE_FORMAT),
@@ -24,13 +24,17 @@ const superblockSchema = z.object({
 });
 export type Superblock = z.infer<typeof superblockSchema>;
 
-export async function writeSuperblock(path: string, superblock: Superblock): Promise<void> {
+export function writeSuperblock(path: string, superblock: Superblock): Promise<void> {
+  return writeFileDurably(path, encodeSuperblock(superblock));
+}
+
+function encodeSuperblock(superblock: Superblock): Buffer {
   const text = Buffer.from(JSON.stringify(superblock));
   const copy = Buffer.alloc(COPY_BYTES);
   copy.writeUInt32LE(text.length, 0);
   copy.writeUInt32LE(crc32(text), 4);
   text.copy(copy, HEADER_BYTES);
-  await writeFileDurably(path, Buffer.concat(Array.from({ length: COPIES }, () => copy)));
+  return Buffer.concat(Array.from({ length: COPIES }, () => copy));
 }
 
 /** null when there is none. Throws DataDamagedError when no two copies agree. */
@@ -39,17 +43,24 @@ export async function readSuperblock(path: string): Promise<Superblock | null> {
     if (error.code === 'ENOENT') return null;
     throw error;
   });
-  if (file === null) return null;
-  const seen = new Map<string, number>();
-  for (let index = 0; index < COPIES; index++) {
-    const text = readCopy(file.subarray(index * COPY_BYTES, (index + 1) * COPY_BYTES));
-    if (text === null) continue;
-    const count = (seen.get(text) ?? 0) + 1;
-    seen.set(text, count);
-    if (count === 2) return parse(path, text);
-  }
-  throw new DataDamagedError(
-    `${path}: fewer than two of the four copies agree; this node must not vote from this disk. Replace the node.`,
+  return file && decodeSuperblock(path, file);
+}
+
+/** `path` is named in errors. Throws DataDamagedError when no two copies agree, DataMismatchError for another format. */
+export function decodeSuperblock(path: string, file: Buffer): Superblock {
+  const copies = superblockCopies(file);
+  const agreed = copies.find((text, index) => text !== null && copies.indexOf(text) !== index);
+  if (agreed === undefined || agreed === null)
+    throw new DataDamagedError(
+      `${path}: fewer than two of the four copies agree; this node must not vote from this disk. Replace the node.`,
+    );
+  return parse(path, agreed);
+}
+
+/** What each copy says; null where it does not check. */
+export function superblockCopies(file: Buffer): (string | null)[] {
+  return Array.from({ length: COPIES }, (_, index) =>
+    readCopy(file.subarray(index * COPY_BYTES, (index + 1) * COPY_BYTES)),
   );
 }
 

@@ -21,7 +21,7 @@ export const defaultRestartPolicy: RestartPolicy = {
   failingFrom: 6,
   firstPauseMs: 200,
   longestPauseMs: 30_000,
-  fatalExitCodes: new Set<number>([nodeExitCodes.badConfig, nodeExitCodes.dataRefused]),
+  fatalExitCodes: new Set<number>([nodeExitCodes.badConfig, nodeExitCodes.dataRefused, nodeExitCodes.diskStoodDown]),
 };
 
 export interface NodeExit {

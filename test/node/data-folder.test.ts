@@ -77,12 +77,18 @@ test('a tail torn by a crash is dropped and everything acknowledged is there', a
   await expectKeys(20);
 });
 
-test('a damaged record that was synced refuses the start and names its place', async () => {
+test('a log that lost its end refuses the start and says what to do', async () => {
   await writeAndKill(20);
-  overwrite(segmentPath(), Math.floor(usedBytes(segmentPath()) / 2), Buffer.from([0xa5, 0x5a, 0xa5]));
+  node.start();
+  await node.ready();
+  node.signal('SIGTERM');
+  await node.exited();
+  const path = segmentPath();
+  const end = usedBytes(path);
+  overwrite(path, end - 2000, Buffer.alloc(2000));
   await expectRefusal(
     nodeExitCodes.dataRefused,
-    /0000000000000001\.log, offset \d+: record \d+ is damaged/,
+    /has lost what this node promised: record \d+ was on disk once/,
     /replace it/,
   );
 });
@@ -117,7 +123,7 @@ test('a log that is gone, a foreign folder and a lost superblock refuse the star
   node.editConfig((config) => Object.assign(config, { clusterId: 'c-test0001' }));
 
   rmSync(segmentPath());
-  await expectRefusal(nodeExitCodes.dataRefused, /has a superblock but no log/);
+  await expectRefusal(nodeExitCodes.dataRefused, /has lost what this node promised: the log is gone/);
 });
 
 test('an emptied data folder of a node that has run refuses the start', async () => {
@@ -148,7 +154,7 @@ test('two processes on one data folder: the second is refused, the first goes on
 
 test('a first start that was cut off is begun again', async () => {
   mkdirSync(join(node.dir, 'data/log'), { recursive: true });
-  writeFileSync(join(node.dir, 'data/log/spare.tmp'), 'half a segment');
+  writeFileSync(join(node.dir, 'data/log/0000000000000001.log'), Buffer.alloc(5000));
   node.start();
   await cluster.leader();
 });

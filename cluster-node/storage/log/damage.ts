@@ -24,3 +24,11 @@ export interface Damage {
   /** In words: what was lost, as far as is known. */
   readonly text: string;
 }
+
+/** What an operator should hear of at a start: everything but what a mere crash leaves. */
+export function damagesInWords(damages: readonly Damage[]): string[] {
+  const real = damages.filter(({ kind }) => kind !== 'tornTail');
+  return real.map(
+    ({ kind, file, offset, text }) => `the disk damaged the log: ${kind} in ${file}, offset ${offset}: ${text}`,
+  );
+}

@@ -99,6 +99,7 @@ class LogScan {
   #end = { segment: 0, offset: SEGMENT_START };
   /** Behind the last record found. */
   #tail = { segment: 0, offset: SEGMENT_START };
+  #isAfterGap = false;
   readonly #firstSegment: number;
   readonly #present = new Map<number, { readonly usedEnd: number; readonly sizeBytes: number }>();
   #lastScanned: number;
@@ -176,7 +177,7 @@ class LogScan {
     const isOldest = this.#present.size === 0 && segment <= this.#firstSegment;
     if (isOldest) {
       this.#nextNumber = this.#ledger.expected = number;
-    } else if (number > this.#nextNumber && this.#pending.at(-1)?.found.kind !== 'gap') {
+    } else if (number > this.#nextNumber && !this.#isAfterGap) {
       // The end of the segment before is zeros, as if nothing had been written there.
       const endOffset = this.#options.segmentBytes;
       this.#take({ kind: 'gap', ...this.#tail, endOffset, damage: 'lostWrite', syncedUpTo: 0 });
@@ -186,6 +187,7 @@ class LogScan {
   #take(found: Found): void {
     const pending = this.#pending;
     const number = this.#nextNumber;
+    this.#isAfterGap = found.kind === 'gap';
     if (found.kind === 'record') {
       // A gap before the very next number took nothing away.
       const last = pending.at(-1);
