@@ -65,7 +65,7 @@ export class PaxosCore {
     const peers = new Peers({ membership, rules, timeoutMs: options.electionTimeoutMs });
     this.#peers = peers;
     const lease = options.leaseReads ?? null;
-    const vow = new LeaseVow({ out, rules, lease }, recovered?.promised ?? null);
+    const vow = new LeaseVow({ out, rules, lease }, recovered !== null);
     this.#vow = vow;
     const { heartbeatMs } = options;
     this.#lease = new LeaderLease({ out, rules, lease, membership, peers, heartbeatMs });

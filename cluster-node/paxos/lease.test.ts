@@ -111,9 +111,24 @@ describe('a member that vowed', () => {
     cluster.nowMs += LEASE.durationMs - 10;
     cluster.give(member, { kind: 'message', from: candidate, message: prepare(promised + 10 * 1024) });
     expect(cluster.status(member).promised).toBe(promised);
+    // Nor may a leader release it: the one it vowed to may be another than its disk tells.
+    cluster.give(member, { kind: 'message', from: candidate, message: prepare(promised + 10 * 1024, promised) });
+    expect(cluster.status(member).promised).toBe(promised);
     cluster.nowMs += 10;
     cluster.give(member, { kind: 'message', from: candidate, message: prepare(promised + 10 * 1024) });
     expect(cluster.status(member).promised).toBe(promised + 10 * 1024);
+  });
+
+  it('can be released again by a hand-over once it has rejoined', () => {
+    const { cluster, leader, others } = led();
+    const [target, restarted] = others;
+    cluster.stop(restarted);
+    cluster.restart(restarted);
+    cluster.run(1000);
+    cluster.cutBoth(leader, target);
+    cluster.cut.delete(`${leader}-${target}`);
+    cluster.give(leader, { kind: 'transfer', target });
+    expect(cluster.leaders()).toContain(target);
   });
 
   it('lets another lead after the leader is gone, and no read of the old one is answered by then', () => {

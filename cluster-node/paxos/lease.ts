@@ -34,16 +34,20 @@ interface VowParts {
 
 /** The follower's side: the vow of this member, if any. */
 export class LeaseVow {
-  #ballot: Ballot;
+  /** The last vow was to the leader of this ballot. */
+  #ballot: Ballot = 0;
   #untilMs = Number.NEGATIVE_INFINITY;
+  /**
+   * When the last one of an earlier life ends. No leader can release that: whose it was is unknown, since not even the promise
+   * under which it was made need have reached the disk.
+   */
+  #earlierUntilMs = Number.NEGATIVE_INFINITY;
   #isAfterRestart: boolean;
   #parts: VowParts;
 
-  /** `recovered`: the promised ballot of an earlier life, which may have vowed something to its leader; null: there was none. */
-  constructor(parts: VowParts, recovered: Ballot | null) {
+  constructor(parts: VowParts, isAfterRestart: boolean) {
     this.#parts = parts;
-    this.#ballot = recovered ?? 0;
-    this.#isAfterRestart = recovered !== null;
+    this.#isAfterRestart = isAfterRestart;
   }
 
   /** A heartbeat of the leader of `ballot` is being answered: whether that answer vows. */
@@ -51,7 +55,7 @@ export class LeaseVow {
     const { out, rules, lease } = this.#parts;
     this.#wake();
     if (lease === null || !rules.mayGrant(ballot, promised)) return false;
-    this.#ballot = Math.max(this.#ballot, ballot);
+    this.#ballot = ballot;
     this.#untilMs = Math.max(this.#untilMs, rules.vowEnd(out.nowMs, lease));
     return true;
   }
@@ -60,6 +64,7 @@ export class LeaseVow {
   forbids(released: Ballot): boolean {
     const { out, rules } = this.#parts;
     this.#wake();
+    if (rules.isVowInForce(this.#earlierUntilMs, out.nowMs)) return true;
     return rules.isVowInForce(this.#untilMs, out.nowMs) && !rules.releases(released, this.#ballot);
   }
 
@@ -68,7 +73,8 @@ export class LeaseVow {
     const { out, rules, lease } = this.#parts;
     if (!this.#isAfterRestart) return;
     this.#isAfterRestart = false;
-    if (lease !== null) this.#untilMs = rules.vowEndAfterRestart(out.nowMs, lease);
+    if (lease === null) return;
+    this.#earlierUntilMs = rules.vowEndAfterRestart(out.nowMs, lease);
   }
 }
 

@@ -136,8 +136,10 @@ export class Proposer {
 
   /** The leader whose promised ballot this node has hands over to it. */
   onTransferredTo(ballot: Ballot): void {
-    const { acceptor, membership, options } = this.#parts;
+    const { acceptor, membership, options, vow } = this.#parts;
     if (ballot !== acceptor.promised || this.leadership !== null || !membership.isVoter(options.self)) return;
+    // What it may have vowed before a restart: the leader tells it again every heartbeat.
+    if (vow.forbids(ballot)) return;
     this.#campaign('transfer', ballot);
   }
 
