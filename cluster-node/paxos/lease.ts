@@ -8,7 +8,7 @@
  * - the leader counts from when it *sent* the heartbeat: the vow began later, so it ends later;
  * - less what clocks may differ by (`driftRatio`);
  * - only a heartbeat that named the promised ballot draws a vow, so a late one of another life or ballot draws none;
- * - a vow is not on disk, so a restarted member keeps still for as long as any vow of its earlier life can last;
+ * - a vow is not on disk, so a restarted member keeps still, whoever asks, for as long as one of its earlier life can last;
  * - a leader that hands over gives its lease up for good under this ballot, before it says so; the target's prepare carries
  *   that (`leaseReleased`), which ends the vows at once. Giving it up only for a while would not do: the prepare may be late.
  *
