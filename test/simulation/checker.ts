@@ -4,6 +4,7 @@
  * force at its slot has it durably under one ballot, and nothing may be decided that is not chosen.
  */
 import type { Ballot, MemberSlot, Slot } from '../../cluster-node/contract/ballot.ts';
+import type { Configuration } from '../../cluster-node/contract/configuration.ts';
 import type { Entry, PeerMessage, Promise, RequestId } from '../../cluster-node/contract/peer.ts';
 import type { DurableRecord } from '../../cluster-node/paxos/interface.ts';
 import { numberOf } from './register-machine.ts';
@@ -37,8 +38,8 @@ export class Checker {
   #stateHashes: number[] = [];
   #carriedOutAt = new Map<number, Slot>();
 
-  constructor(memberCount: number) {
-    this.votes = new Votes(Array.from({ length: memberCount }, (_, at) => at + 1));
+  constructor(configuration: Configuration) {
+    this.votes = new Votes(configuration);
   }
 
   /** A node gave this record to its disk. */

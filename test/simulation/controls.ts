@@ -69,9 +69,11 @@ export const CONTROLS = {
   'proposes before it learned what is decided': rule({ mustLearnFirst: () => false }),
   'counts what was accepted under another ballot': rule({ countsAsAccepted: (entry) => entry !== undefined }),
   'counts itself before durable': rule({ ownCount: (_, receivedUpTo) => receivedUpTo }),
-  'takes an answer to another ballot for its own': rule({ isAnswer: () => true }),
   'does not write down what it learned': rule({ mustKeepLearned: () => false }),
   'believes a notice about any ballot': rule({ noticeProves: () => true }),
+
+  // Members.
+  'proposes past a stop entry': rule({ isLast: () => false }),
 
   // Disks.
   'forgets its promise at a crash': runtime({ recovered: (state) => ({ ...state, promised: 0 }) }),

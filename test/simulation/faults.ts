@@ -1,7 +1,9 @@
 /** Inflicts the faults of a schedule on the world, and counts those that really happened. */
 import type { MemberSlot } from '../../cluster-node/contract/ballot.ts';
+import { votersOf } from '../../cluster-node/contract/configuration.ts';
 import type { Entry } from '../../cluster-node/contract/peer.ts';
 import { type FaultEvent, inWords } from './fault-schedule.ts';
+import { drawChange } from './membership-changes.ts';
 import type { SimulatedNode } from './node.ts';
 import { Random } from './random.ts';
 import type { Votes } from './votes.ts';
@@ -64,6 +66,11 @@ export class Faults {
       case 'leaderCutOff':
       case 'leaderAlone':
         return this.#cutOffLeader(fault);
+      case 'addLearner':
+      case 'promote':
+      case 'remove':
+      case 'setQuorums':
+        return this.#reconfigure(fault);
       case 'transfer':
       case 'deafTransfer':
         return this.#transfer(fault);
@@ -132,8 +139,14 @@ export class Faults {
    * chosen remains, and enough members remain to tell that nothing is.
    */
   #rot(node: SimulatedNode, fault: FaultEvent): void {
-    const nodes = [...this.#nodes.values()];
-    if (nodes.length < MIN_MEMBERS_FOR_DAMAGE || nodes.some(({ hasLostDisk }) => hasLostDisk)) return;
+    const nodes = this.#voters();
+    if (
+      nodes.length < MIN_MEMBERS_FOR_DAMAGE ||
+      this.#world.mix.changesMembers ||
+      !nodes.includes(node) ||
+      nodes.some(({ hasLostDisk }) => hasLostDisk)
+    )
+      return;
     const random = new Random(fault.draw);
     const { votes } = this.#world.checker;
     const lastSlot = votes.lastAccepted;
@@ -151,12 +164,21 @@ export class Faults {
 
   /** A minority at most, and not while anything else is damaged. */
   #loseDisk(node: SimulatedNode): void {
-    const nodes = [...this.#nodes.values()];
+    const nodes = this.#voters();
+    if (this.#world.mix.changesMembers || !nodes.includes(node)) return;
     const lost = nodes.filter(({ hasLostDisk }) => hasLostDisk).length;
     const isAnyRotten = nodes.some(({ disk }) => disk.rottenSlots.size > 0);
     if (node.hasLostDisk || isAnyRotten || lost + 1 > Math.floor((nodes.length - 1) / 2)) return;
     this.#world.count('lostDisk');
     node.loseDisk();
+  }
+
+  /** Asks the leader, which may refuse; what comes of it is counted when it is chosen. */
+  #reconfigure(fault: FaultEvent): void {
+    const leader = this.#leader();
+    if (leader === undefined || !this.#world.mix.changesMembers) return;
+    const change = drawChange(fault, leader.member, this.#world.checker.votes.configuration);
+    if (change !== null) leader.reconfigure(change);
   }
 
   #transfer(fault: FaultEvent): void {
@@ -168,6 +190,10 @@ export class Faults {
     this.#world.after(fault.amount, () => {
       if (!this.#world.isCalm) this.#cut(fault, (_, to) => to === leader.member);
     });
+  }
+
+  #voters(): SimulatedNode[] {
+    return votersOf(this.#world.checker.votes.configuration).flatMap((member) => this.#nodes.get(member) ?? []);
   }
 
   #leader(): SimulatedNode | undefined {

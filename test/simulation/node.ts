@@ -3,11 +3,15 @@
  * small replicated machine, and with clients that send their requests to this node.
  */
 import type { MemberSlot, Slot } from '../../cluster-node/contract/ballot.ts';
-import { firstConfiguration } from '../../cluster-node/contract/configuration.ts';
+import {
+  type Configuration,
+  type ConfigurationChange,
+  decodeConfiguration,
+  isConfigurationValue,
+} from '../../cluster-node/contract/configuration.ts';
 import type { PeerMessage } from '../../cluster-node/contract/peer.ts';
 import { PaxosCore } from '../../cluster-node/paxos/core.ts';
 import type { CoreStatus, Effect, Input, RecoveredState } from '../../cluster-node/paxos/interface.ts';
-import { exampleMember } from '../../cluster-node/paxos/member-example.ts';
 import { Clients } from './clients.ts';
 import { Disk } from './disk.ts';
 import type { Random } from './random.ts';
@@ -77,7 +81,7 @@ export class SimulatedNode {
   }
 
   start(): void {
-    const { checker, control, mix, members } = this.#world;
+    const { checker, control, mix } = this.#world;
     if (this.isUp || (this.#hasLostDisk && !control.amnesiacsVote)) return;
     const isFirst = this.#life === 0 || this.#hasLostDisk;
     this.#hasLostDisk = false;
@@ -92,10 +96,10 @@ export class SimulatedNode {
     if (mix.driftRatio > 0) this.#world.count('clockDrift');
     checker.onRestart(this.member);
     this.machine = new RegisterMachine(control.appliesOnce);
-    this.#replay(recovered.decidedUpTo);
+    const configuration = this.#replay(recovered.decidedUpTo);
     const options = {
       self: this.member,
-      configuration: firstConfiguration(members.map(exampleMember)),
+      configuration,
       heartbeatMs: HEARTBEAT_MS,
       electionTimeoutMs: ELECTION_TIMEOUT_MS,
       seed: this.#random.integer(0, 0x7fffffff),
@@ -162,6 +166,10 @@ export class SimulatedNode {
     this.#give({ kind: 'transfer', target });
   }
 
+  reconfigure(change: ConfigurationChange): void {
+    this.#give({ kind: 'reconfigure', change });
+  }
+
   /** A client sends a value to this node. */
   write(key: number, fillBytes: number): void {
     if (this.isUp) this.#give({ kind: 'propose', ...this.clients.write(key, fillBytes) });
@@ -184,12 +192,19 @@ export class SimulatedNode {
     return this.#world.control.decidedApart ? { ...recovered, decidedUpTo: this.#decidedApart } : recovered;
   }
 
-  #replay(upTo: number): void {
+  /** Executes its own log; the configuration that is in force after it. */
+  #replay(upTo: number): Configuration {
+    let configuration = this.#world.firstConfiguration;
     for (let slot = 1; slot <= upTo; slot++) {
       const entry = this.disk.entry(slot);
       this.#world.checker.onReplay(this.member, entry, slot);
-      this.machine.apply(slot, (entry as { value: Uint8Array }).value);
+      const { value } = entry as { value: Uint8Array };
+      this.machine.apply(slot, value);
+      if (!isConfigurationValue(value)) continue;
+      const next = decodeConfiguration(value);
+      if (next.configId === configuration.configId + 1) configuration = next;
     }
+    return configuration;
   }
 
   #crash(): void {
@@ -259,6 +274,8 @@ export class SimulatedNode {
         const { to, fromSlot, maxBytes } = effect;
         return this.#later(this.#diskMs(), () => this.#readLog({ to, fromSlot, maxBytes }));
       }
+      case 'fetchSnapshot':
+        throw new Error('no simulated log begins after its first slot');
       case 'event':
         return this.#world.tell(() => `${this.member}: ${JSON.stringify(effect.event)}`);
     }

@@ -5,9 +5,11 @@
  * level.
  */
 import type { MemberSlot } from '../../cluster-node/contract/ballot.ts';
+import { type Configuration, votersOf } from '../../cluster-node/contract/configuration.ts';
 import { CORRECT, type Control } from './controls.ts';
 import { drawSchedule, type FaultEvent } from './fault-schedule.ts';
 import { Faults } from './faults.ts';
+import { kindOfChange } from './membership-changes.ts';
 import { ELECTION_TIMEOUT_MS, SimulatedNode } from './node.ts';
 import type { Random } from './random.ts';
 import { drawMix, type Mix } from './swarm.ts';
@@ -60,7 +62,7 @@ class Simulation {
   readonly #mix: Mix;
   readonly #world: World;
   readonly #chance: Random;
-  readonly #nodes: ReadonlyMap<MemberSlot, SimulatedNode>;
+  readonly #nodes: Map<MemberSlot, SimulatedNode>;
 
   constructor(seed: number, { control = CORRECT, only = null, listener = null }: SimulationOptions) {
     this.#seed = seed;
@@ -68,7 +70,8 @@ class Simulation {
     this.#world = new World(seed, this.#mix, control);
     this.#world.trace.listener = listener;
     this.#chance = this.#world.stream(CLIENT_STREAM);
-    this.#nodes = new Map(this.#world.members.map((member) => [member, new SimulatedNode(this.#world, member)]));
+    const { members } = this.#world.firstConfiguration;
+    this.#nodes = new Map(members.map(({ memberSlot }) => [memberSlot, new SimulatedNode(this.#world, memberSlot)]));
     const drawn = drawSchedule(this.#world.stream(FAULT_STREAM), this.#mix);
     this.faults = only === null ? drawn : only.flatMap((index) => drawn[index] ?? []);
   }
@@ -100,15 +103,31 @@ class Simulation {
   }
 
   #runSafetyPhase(): void {
-    const { keys, maxValueBytes, proposeGapMs, readGapMs, safetyMs } = this.#mix;
-    const chance = this.#chance;
-    for (const node of this.#nodes.values()) {
-      node.start();
-      this.#again(proposeGapMs, () => node.write(chance.integer(1, keys), chance.integer(0, maxValueBytes)));
-      this.#again(readGapMs, () => node.read(chance.integer(1, keys)));
-    }
+    for (const node of this.#nodes.values()) this.#begin(node);
+    this.#world.checker.votes.onConfiguration = (next, previous) => this.#onConfiguration(next, previous);
     new Faults(this.#world, this.#nodes).schedule(this.faults);
-    this.#world.runUntil(safetyMs, () => false);
+    this.#world.runUntil(this.#mix.safetyMs, () => false);
+  }
+
+  #begin(node: SimulatedNode): void {
+    const { keys, maxValueBytes, proposeGapMs, readGapMs } = this.#mix;
+    const chance = this.#chance;
+    node.start();
+    this.#again(proposeGapMs, () => node.write(chance.integer(1, keys), chance.integer(0, maxValueBytes)));
+    this.#again(readGapMs, () => node.read(chance.integer(1, keys)));
+  }
+
+  /** A configuration is chosen: a new member comes to life. */
+  #onConfiguration(next: Configuration, previous: Configuration): void {
+    this.#world.count(kindOfChange(next, previous));
+    // It may have been under way when the world came to rest, and those at rest need not be a quorum of it.
+    if (this.#world.isCalm) this.#world.after(0, () => this.#healAll());
+    for (const { memberSlot } of next.members) {
+      if (this.#nodes.has(memberSlot)) continue;
+      const node = new SimulatedNode(this.#world, memberSlot);
+      this.#nodes.set(memberSlot, node);
+      this.#world.after(0, () => this.#begin(node));
+    }
   }
 
   #again(gapMs: number, act: () => void): void {
@@ -136,23 +155,42 @@ class Simulation {
     // Nobody may lead before the vows to the last leader have ended.
     const vowedMs = this.#mix.leaseReads?.durationMs ?? 0;
     const boundMs = LIVENESS_BOUND_MS + vowedMs + this.#lagSlots(core) * CATCH_UP_MS_PER_SLOT;
-    this.#expectWithin(boundMs, 'every request ends', () => core.every((node) => node.clients.waitingCount === 0));
-    if (core.some((node) => node.clients.refusedInCalm > 0))
+    this.#expectWithin(boundMs, 'every request ends', () =>
+      core.every((node) => node.clients.waitingCount === 0 || !this.#isMember(node)),
+    );
+    if (core.some((node) => node.clients.refusedInCalm > 0 && this.#isMember(node)))
       throw new Violation('liveness', 'a request was given back: no leader');
-    world.network.healAll();
-    for (const node of nodes) {
-      node.calm();
-      if (!node.isUp) node.start();
-    }
-    this.#expectWithin(LEVEL_BOUND_MS, 'all nodes level', () => areLevel(nodes));
+    this.#healAll();
+    this.#expectWithin(LEVEL_BOUND_MS, 'all nodes level', () => areLevel(nodes.filter((node) => this.#isMember(node))));
   }
 
-  /** Members that can make progress by themselves. What a disk lost may need every other one to be told. */
+  #healAll(): void {
+    this.#world.network.healAll();
+    for (const node of this.#nodes.values()) {
+      node.calm();
+      node.start();
+    }
+  }
+
+  /** A removed one need not answer its clients, and need not learn that it is removed. */
+  #isMember(node: SimulatedNode): boolean {
+    return this.#world.checker.votes.configuration.members.some(({ memberSlot }) => memberSlot === node.member);
+  }
+
+  /**
+   * Members that can make progress by themselves. What a disk lost may need every other one to be told; and so may a
+   * configuration that not everyone knows of.
+   */
   #drawCore(nodes: readonly SimulatedNode[]): readonly SimulatedNode[] {
-    const quorum = Math.floor(this.#nodes.size / 2) + 1;
-    const shuffled = this.#chance.shuffled(nodes);
-    const size = this.#chance.integer(quorum, nodes.length);
-    return nodes.some(({ disk }) => disk.rottenSlots.size > 0) ? nodes : shuffled.slice(0, size);
+    const { configuration } = this.#world.checker.votes;
+    const voters = votersOf(configuration);
+    const { phase1, phase2 } = configuration.quorumSizes ?? majorities(voters.length);
+    const isVoter = (node: SimulatedNode) => voters.includes(node.member);
+    const shuffled = this.#chance.shuffled(nodes.filter(isVoter));
+    const size = this.#chance.integer(Math.min(Math.max(phase1, phase2), shuffled.length), shuffled.length);
+    const isDivided = nodes.some((node) => node.status()?.configuration.configId !== configuration.configId);
+    const isRotten = nodes.some(({ disk }) => disk.rottenSlots.size > 0);
+    return isRotten || (this.#mix.changesMembers && isDivided) ? nodes : shuffled.slice(0, size);
   }
 
   #expectWithin(boundMs: number, what: string, isDone: () => boolean): void {
@@ -170,6 +208,11 @@ class Simulation {
 function areLevel(nodes: readonly SimulatedNode[]): boolean {
   const first = nodes[0]?.machine.appliedUpTo;
   return nodes.every((node) => node.machine.appliedUpTo === first && node.decidedUpTo === first);
+}
+
+function majorities(voters: number): { readonly phase1: number; readonly phase2: number } {
+  const size = Math.floor(voters / 2) + 1;
+  return { phase1: size, phase2: size };
 }
 
 function sum(nodes: readonly SimulatedNode[], of: (node: SimulatedNode) => number): number {

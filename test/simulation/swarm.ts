@@ -25,6 +25,8 @@ export interface Mix {
   /** Each node's clock runs faster or slower by up to this share; 0: all alike. */
   readonly driftRatio: number;
   readonly leaseReads: LeaseReads | null;
+  /** Either members change or disks are damaged: both at once may lose what no protocol could find again. */
+  readonly changesMembers: boolean;
   readonly safetyMs: number;
 }
 
@@ -45,6 +47,7 @@ export function drawMix(random: Random): Mix {
     leaseReads: random.chance(0.4)
       ? { durationMs: random.pick([200, 450, 1000]), driftRatio: MAX_DRIFT_RATIO * 1.01 }
       : null,
+    changesMembers: random.chance(0.4),
     safetyMs: random.between(800, 5000),
   };
 }

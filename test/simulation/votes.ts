@@ -1,5 +1,11 @@
 /** Which values have how many durable acceptances, counted from the disks and by nobody's word. */
 import type { Ballot, MemberSlot, Slot } from '../../cluster-node/contract/ballot.ts';
+import {
+  type Configuration,
+  decodeConfiguration,
+  isConfigurationValue,
+  votersOf,
+} from '../../cluster-node/contract/configuration.ts';
 import type { Entry } from '../../cluster-node/contract/peer.ts';
 import { Violation } from './violation.ts';
 
@@ -12,6 +18,7 @@ interface Vote {
 
 /** Who votes, from one slot on. */
 interface Electorate {
+  readonly configuration: Configuration;
   readonly fromSlot: Slot;
   /** Bit n: member n votes. */
   readonly voters: number;
@@ -24,8 +31,16 @@ export class Votes {
   #bySlot: (Vote[] | undefined)[] = [undefined];
   #chosen: (Uint8Array | undefined)[] = [];
 
-  constructor(voters: readonly MemberSlot[]) {
-    this.#electorates = [{ fromSlot: 1, voters: bitsOf(voters), quorum: Math.floor(voters.length / 2) + 1 }];
+  /** Is told every configuration that is chosen, with the one before. */
+  onConfiguration: (next: Configuration, previous: Configuration) => void = () => undefined;
+
+  constructor(configuration: Configuration) {
+    this.#electorates = [electorateOf(configuration, 1)];
+  }
+
+  /** The last one that is chosen. */
+  get configuration(): Configuration {
+    return (this.#electorates.at(-1) as Electorate).configuration;
   }
 
   /** The highest slot in which anyone accepted anything. */
@@ -58,6 +73,7 @@ export class Votes {
     if (chosen !== undefined && !areEqual(chosen, vote.value))
       throw new Violation('one chosen value per slot', `slot ${slot} at ballot ${entry.ballot}`);
     this.#chosen[slot] = vote.value;
+    if (chosen === undefined && isConfigurationValue(vote.value)) this.#onStop(slot, vote.value);
   }
 
   /** Whether the member has the value chosen in this slot on disk, under whichever ballot. */
@@ -68,6 +84,20 @@ export class Votes {
       this.#bySlot[slot]?.some((vote) => (vote.durableAt & (1 << member)) !== 0 && areEqual(vote.value, chosen)) ===
       true
     );
+  }
+
+  /**
+   * A stop entry ends its configuration. What its members accepted after it is void: nobody can have been told that it is
+   * decided, since nothing is before the stop entry is.
+   */
+  #onStop(slot: Slot, value: Uint8Array): void {
+    const next = decodeConfiguration(value);
+    const previous = this.#electorateAt(slot).configuration;
+    if (next.configId !== previous.configId + 1) return;
+    while ((this.#electorates.at(-1) as Electorate).fromSlot > slot) this.#electorates.pop();
+    this.#electorates.push(electorateOf(next, slot + 1));
+    this.#chosen.length = Math.min(this.#chosen.length, slot + 1);
+    this.onConfiguration(next, previous);
   }
 
   #electorateAt(slot: Slot): Electorate {
@@ -100,6 +130,12 @@ export function areEqual(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;
   for (let at = 0; at < a.length; at++) if (a[at] !== b[at]) return false;
   return true;
+}
+
+function electorateOf(configuration: Configuration, fromSlot: Slot): Electorate {
+  const voters = votersOf(configuration);
+  const quorum = configuration.quorumSizes?.phase2 ?? Math.floor(voters.length / 2) + 1;
+  return { configuration, fromSlot, voters: bitsOf(voters), quorum };
 }
 
 function bitsOf(members: readonly MemberSlot[]): number {

@@ -3,7 +3,9 @@
  * so that leaving one fault out of a history disturbs the rest as little as possible.
  */
 import type { MemberSlot } from '../../cluster-node/contract/ballot.ts';
+import { type Configuration, firstConfiguration } from '../../cluster-node/contract/configuration.ts';
 import type { PeerMessage } from '../../cluster-node/contract/peer.ts';
+import { exampleMember } from '../../cluster-node/paxos/member-example.ts';
 import { Checker } from './checker.ts';
 import type { ClientOperation } from './clients.ts';
 import type { Control } from './controls.ts';
@@ -25,8 +27,7 @@ export class World {
   events = 0;
   readonly mix: Mix;
   readonly control: Control;
-  /** The first voters. */
-  readonly members: readonly MemberSlot[];
+  readonly firstConfiguration: Configuration;
   readonly checker: Checker;
   readonly network: Network;
   readonly trace = new Trace();
@@ -44,8 +45,9 @@ export class World {
     this.#seed = seed;
     this.mix = mix;
     this.control = control;
-    this.members = Array.from({ length: mix.memberCount }, (_, at) => at + 1);
-    this.checker = new Checker(mix.memberCount);
+    const voters = Array.from({ length: mix.memberCount }, (_, at) => exampleMember(at + 1));
+    this.firstConfiguration = firstConfiguration(voters);
+    this.checker = new Checker(this.firstConfiguration);
     this.network = new Network(
       {
         random: this.stream(NETWORK_STREAM),
