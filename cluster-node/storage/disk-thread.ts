@@ -18,6 +18,11 @@ type Told =
   | { readonly kind: 'open'; readonly path: string; readonly flags: number }
   | { readonly kind: 'close' };
 
+interface ToldFailure {
+  readonly message: string;
+  readonly code: string | undefined;
+}
+
 interface ThreadData {
   readonly control: SharedArrayBuffer;
   readonly cells: typeof cells;
@@ -50,8 +55,8 @@ export class DiskThread {
     this.#flags = flags;
     const workerData: ThreadData = { control: this.#control, cells, tookAt: TOOK_AT };
     this.#worker = new Worker(`(${threadMain.toString()})()`, { eval: true, workerData, name: 'synod-log' });
-    this.#worker.on('message', (error: Error) => {
-      this.#failure = error;
+    this.#worker.on('message', ({ message, code }: ToldFailure) => {
+      this.#failure = Object.assign(new Error(message), code === undefined ? {} : { code });
     });
     this.#ended = new Promise((resolve) => this.#worker.once('exit', () => resolve()));
     this.#worker.once('error', (error) => this.#die(error));
@@ -167,7 +172,9 @@ function threadMain(): void {
       if (!listen()) break;
       write();
     } catch (error) {
-      parentPort?.postMessage(error);
+      // An error that crosses threads as such loses its code.
+      const { message, code } = error as NodeJS.ErrnoException;
+      parentPort?.postMessage({ message, code });
       shared[cell.failed] = 1;
     }
     took[0] = performance.now() - startedMs;
