@@ -129,8 +129,24 @@ test('every message comes back as it was sent', () => {
       expect(decodeFrame(bodyOf(message)), `seed ${seed}`).toEqual(message);
     }
   }
-  const hello: Frame = { kind: 'hello', protocolVersion: 1, clusterId: 'c-1', nodeId: 'n-1', memberSlot: 1023 };
-  for (const frame of [hello, { kind: 'refused', reason: 'ünfreundlich' }, { kind: 'ping' }, { kind: 'pong' }] as const)
+  const hello: Frame = {
+    kind: 'hello',
+    protocolVersion: 1,
+    clusterId: 'c-1',
+    nodeId: 'n-1',
+    memberSlot: 1023,
+    purpose: 'snapshot',
+    address: '::1',
+    peerPort: 65535,
+  };
+  const digest: Frame = { kind: 'stateDigest', of: 'content', slot: 2048, digest: '0123456789abcdef' };
+  for (const frame of [
+    hello,
+    digest,
+    { kind: 'refused', reason: 'ünfreundlich' },
+    { kind: 'ping' },
+    { kind: 'pong' },
+  ] as const)
     expect(decodeFrame(bodyOf(frame))).toEqual(frame);
 });
 

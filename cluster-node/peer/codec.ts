@@ -3,6 +3,7 @@
  * the order of contract/peer.ts, little-endian; ballots, slots and sequences take eight bytes. Written by hand, because it is
  * the hottest code on the wire and each field's bound is a decision.
  */
+import type { MemberAddress } from '../contract/node-config.ts';
 import type { Entry, FaultySlot, NodeHealth, PeerMessage, RequestId } from '../contract/peer.ts';
 import { ByteReader, ByteWriter, FrameError } from './byte-cursor.ts';
 
@@ -21,6 +22,27 @@ export interface Hello {
   readonly clusterId: string;
   readonly nodeId: string;
   readonly memberSlot: number;
+  /** What the connection is for. A snapshot's takes snapshot-frames.ts from here on. */
+  readonly purpose: Purpose;
+  /** Where the sender listens, so that a node that has not heard of it yet can answer. */
+  readonly address: string;
+  readonly peerPort: number;
+}
+
+/** What this node says first on every connection for messages. */
+export function helloOf(clusterId: string, { nodeId, memberSlot, address, peerPort }: MemberAddress): Hello {
+  const protocolVersion = PEER_PROTOCOL_VERSION;
+  return { kind: 'hello', protocolVersion, clusterId, nodeId, memberSlot, purpose: 'messages', address, peerPort };
+}
+
+export type Purpose = 'messages' | 'snapshot';
+/** Of the runtime, not of Paxos: what the sender's machine amounts to at an agreed slot. See runtime/state-audit.ts. */
+export interface DigestFrame {
+  readonly kind: 'stateDigest';
+  readonly of: 'changes' | 'content';
+  readonly slot: number;
+  /** Lower-case hex. */
+  readonly digest: string;
 }
 /** Last frame before a connection is closed by the one who was called. */
 export interface Refused {
@@ -34,7 +56,7 @@ export interface Ping {
 export interface Pong {
   readonly kind: 'pong';
 }
-export type Frame = Hello | Refused | Ping | Pong | PeerMessage;
+export type Frame = Hello | Refused | Ping | Pong | DigestFrame | PeerMessage;
 
 const types = [
   'hello',
@@ -55,9 +77,12 @@ const types = [
   'readIndexRequest',
   'readIndexReply',
   'transferLeadership',
+  'stateDigest',
 ] as const satisfies readonly Frame['kind'][];
 const typeOf = new Map<Frame['kind'], number>(types.map((kind, index) => [kind, index]));
 const refusals = ['notLeader', 'busy'] as const;
+const purposes = ['messages', 'snapshot'] as const satisfies readonly Purpose[];
+const digestKinds = ['changes', 'content'] as const;
 
 /** The whole frame. Throws RangeError when a field is out of its range or the frame too long. */
 export function encodeFrame(frame: Frame): Buffer {
@@ -85,6 +110,10 @@ function writeFields(writer: ByteWriter, frame: Frame): void {
   switch (frame.kind) {
     case 'hello':
       writer.u16(frame.protocolVersion).text(frame.clusterId).text(frame.nodeId).u16(frame.memberSlot);
+      writer.u8(purposes.indexOf(frame.purpose)).text(frame.address).u16(frame.peerPort);
+      return;
+    case 'stateDigest':
+      writer.u8(digestKinds.indexOf(frame.of)).integer(frame.slot).text(frame.digest);
       return;
     case 'refused':
       writer.text(frame.reason);
@@ -157,7 +186,12 @@ function readFields(reader: ByteReader, kind: Frame['kind']): Frame {
         clusterId: reader.text(64),
         nodeId: reader.text(64),
         memberSlot: member(reader.u16()),
+        purpose: oneOf(purposes, reader.u8()),
+        address: reader.text(255),
+        peerPort: reader.u16(),
       };
+    case 'stateDigest':
+      return { kind, of: oneOf(digestKinds, reader.u8()), slot: reader.integer(), digest: reader.text(64) };
     case 'refused':
       return { kind, reason: reader.text(1024) };
     case 'ping':
@@ -223,7 +257,7 @@ function readFields(reader: ByteReader, kind: Frame['kind']): Frame {
     case 'forward':
       return { kind, request: readRequest(reader), value: reader.bytes(), hops: reader.u8() };
     case 'forwardRefused':
-      return { kind, request: readRequest(reader), reason: refusal(reader.u8()) };
+      return { kind, request: readRequest(reader), reason: oneOf(refusals, reader.u8()) };
     case 'readIndexRequest':
       return { kind, request: readRequest(reader), hops: reader.u8() };
     case 'readIndexReply':
@@ -290,10 +324,10 @@ function readSlot(reader: ByteReader): number | null {
   return isKnown ? slot : null;
 }
 
-function refusal(index: number): (typeof refusals)[number] {
-  const reason = refusals[index];
-  if (reason === undefined) throw new FrameError(`refusal ${index} is unknown`);
-  return reason;
+function oneOf<T>(values: readonly T[], index: number): T {
+  const value = values[index];
+  if (value === undefined) throw new FrameError(`${index} is none of ${values.join(', ')}`);
+  return value;
 }
 
 /** 0 stands for "none" where a member may be missing. */

@@ -1,14 +1,16 @@
 /**
  * Where peers connect to send. A connection counts only after three checks: its certificate is the cluster's, the certificate
- * names a member, and the hello says the same member of the same cluster. One connection a member: a newer one ends the older.
+ * names the node that the hello says, and that node may speak here. One connection a member: a newer one ends the older. A
+ * connection for a snapshot is passed on after the hello and does not count.
  */
+import type { Socket } from 'node:net';
 import tls from 'node:tls';
 import type { MemberSlot } from '../contract/ballot.ts';
 import type { MemberAddress } from '../contract/node-config.ts';
 import type { PeerMessage } from '../contract/peer.ts';
 import { listenOn } from '../runtime/listen.ts';
 import { Newcomers } from '../runtime/newcomers.ts';
-import { decodeFrame, encodeFrame, type Frame, type Hello } from './codec.ts';
+import { decodeFrame, type DigestFrame, encodeFrame, type Frame, type Hello } from './codec.ts';
 import { FrameSplitter } from './frame-splitter.ts';
 import { type PeerTls, peerNodeIds } from './identity.ts';
 import { helloMismatch } from './outbound-link.ts';
@@ -23,9 +25,11 @@ const PONG = encodeFrame({ kind: 'pong' });
 
 export interface InboundServerOptions {
   readonly hello: Hello;
-  readonly peers: readonly MemberAddress[];
+  /** Whom this hello is from; a string when it must be turned away, and why. Its certificate is checked afterwards. */
+  readonly knownAs: (hello: Hello) => MemberAddress | string;
   readonly tls: PeerTls;
-  readonly onMessage: (from: MemberSlot, message: PeerMessage) => void;
+  readonly onMessage: (from: MemberSlot, message: PeerMessage | DigestFrame) => void;
+  readonly onSnapshotConnection: (from: MemberSlot, socket: Socket) => void;
   readonly onRefused: (remote: string, reason: string) => void;
 }
 
@@ -87,19 +91,24 @@ export class InboundServer {
       this.#refuse(socket, `its certificate is not of this cluster: ${String(socket.authorizationError)}`);
       return;
     }
-    socket.on('data', (chunk: Buffer) => {
+    const onData = (chunk: Buffer): void => {
       try {
         for (const body of splitter.push(chunk)) {
           const frame = decodeFrame(body);
-          if (member === 0) member = this.#welcome(socket, frame);
-          else this.#onFrame(socket, member, frame);
+          if (member !== 0) this.#onFrame(socket, member, frame);
+          else if (frame.kind === 'hello' && frame.purpose === 'snapshot') {
+            // Its owner says nothing before our hello, so nothing of the next protocol can stand in this chunk.
+            socket.off('data', onData).setTimeout(0);
+            return this.#options.onSnapshotConnection(this.#welcome(socket, frame).memberSlot, socket);
+          } else member = this.#welcome(socket, frame).memberSlot;
           if (socket.destroyed) return;
         }
       } catch (error) {
         if (!(error instanceof Refusal) && (error as Error).name !== 'FrameError') throw error;
         this.#refuse(socket, (error as Error).message);
       }
-    });
+    };
+    socket.on('data', onData);
   }
 
   #refuse(socket: tls.TLSSocket, reason: string): void {
@@ -108,22 +117,27 @@ export class InboundServer {
     socket.destroySoon();
   }
 
-  /** The member that is calling. Throws Refusal for a stranger. */
-  #welcome(socket: tls.TLSSocket, frame: Frame): MemberSlot {
-    const { hello, peers } = this.#options;
+  /** The member that is calling. Throws Refusal for whoever may not. */
+  #welcome(socket: tls.TLSSocket, frame: Frame): MemberAddress {
+    const { hello, knownAs } = this.#options;
     if (frame.kind !== 'hello') throw new Refusal(`a ${frame.kind} came before the hello`);
     const claimed = peerNodeIds(socket);
-    const peer = peers.find((candidate) => candidate.nodeId === frame.nodeId);
-    if (!peer) throw new Refusal(`${frame.nodeId} is no other member of cluster ${hello.clusterId}`);
-    if (!claimed.includes(peer.nodeId))
-      throw new Refusal(`says it is ${peer.nodeId} but its certificate is for ${claimed.join(', ') || 'no node'}`);
-    const mismatch = helloMismatch(frame, { ...hello, nodeId: peer.nodeId, memberSlot: peer.memberSlot });
+    if (!claimed.includes(frame.nodeId))
+      throw new Refusal(`says it is ${frame.nodeId} but its certificate is for ${claimed.join(', ') || 'no node'}`);
+    const { protocolVersion, clusterId } = hello;
+    const mismatch = helloMismatch(frame, { ...frame, protocolVersion, clusterId });
     if (mismatch !== null) throw new Refusal(mismatch);
-    this.#byMember.get(peer.memberSlot)?.destroy();
-    this.#byMember.set(peer.memberSlot, socket);
+    const peer = knownAs(frame);
+    if (typeof peer === 'string') throw new Refusal(peer);
+    const other = helloMismatch(frame, { ...frame, memberSlot: peer.memberSlot });
+    if (other !== null) throw new Refusal(other);
+    if (frame.purpose === 'messages') {
+      this.#byMember.get(peer.memberSlot)?.destroy();
+      this.#byMember.set(peer.memberSlot, socket);
+    }
     this.#newcomers.admit(socket);
     socket.write(encodeFrame(hello));
-    return peer.memberSlot;
+    return peer;
   }
 
   #onFrame(socket: tls.TLSSocket, member: MemberSlot, frame: Frame): void {

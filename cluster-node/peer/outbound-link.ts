@@ -158,7 +158,10 @@ function pick({ nodeId, memberSlot }: MemberAddress): Pick<Hello, 'nodeId' | 'me
 }
 
 /** The first field in which a hello differs from what it should be, in words; null when none does. */
-export function helloMismatch(found: Hello, wanted: Hello): string | null {
+export function helloMismatch(
+  found: Hello,
+  wanted: Pick<Hello, 'protocolVersion' | 'clusterId' | 'nodeId' | 'memberSlot'>,
+): string | null {
   for (const field of ['protocolVersion', 'clusterId', 'nodeId', 'memberSlot'] as const)
     if (found[field] !== wanted[field]) return `${field} is ${found[field]} there, ${wanted[field]} was expected`;
   return null;

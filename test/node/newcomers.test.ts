@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import tls from 'node:tls';
 import { afterEach, expect, test, vi } from 'vitest';
 import type { MemberAddress } from '../../cluster-node/contract/node-config.ts';
-import { decodeFrame, encodeFrame, type Hello } from '../../cluster-node/peer/codec.ts';
+import { decodeFrame, encodeFrame, type Hello, PEER_PROTOCOL_VERSION } from '../../cluster-node/peer/codec.ts';
 import { FrameSplitter } from '../../cluster-node/peer/frame-splitter.ts';
 import type { PeerTls } from '../../cluster-node/peer/identity.ts';
 import { InboundServer } from '../../cluster-node/peer/inbound-server.ts';
@@ -20,10 +20,13 @@ afterEach(async () => {
 const nodeIds = ['n-test0001', 'n-test0002'] as const;
 const helloOf = (memberSlot: 1 | 2): Hello => ({
   kind: 'hello',
-  protocolVersion: 1,
+  protocolVersion: PEER_PROTOCOL_VERSION,
   clusterId: 'c-test0001',
   nodeId: nodeIds[memberSlot - 1] as string,
   memberSlot,
+  purpose: 'messages',
+  address: '127.0.0.1',
+  peerPort: 1,
 });
 
 async function open(): Promise<{ port: number; ofPeer: PeerTls; refusals: string[] }> {
@@ -46,9 +49,10 @@ async function open(): Promise<{ port: number; ofPeer: PeerTls; refusals: string
   const refusals: string[] = [];
   const server = new InboundServer({
     hello: helloOf(1),
-    peers: [peer],
+    knownAs: ({ nodeId }) => (nodeId === peer.nodeId ? peer : 'not known'),
     tls: own as PeerTls,
     onMessage: () => {},
+    onSnapshotConnection: (_from, socket) => socket.destroy(),
     onRefused: (_remote, reason) => refusals.push(reason),
   });
   await server.listen({ host: '127.0.0.1', port });

@@ -4,7 +4,13 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import tls from 'node:tls';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { decodeFrame, encodeFrame, type Frame, type Hello } from '../../cluster-node/peer/codec.ts';
+import {
+  decodeFrame,
+  encodeFrame,
+  type Frame,
+  type Hello,
+  PEER_PROTOCOL_VERSION,
+} from '../../cluster-node/peer/codec.ts';
 import { FrameSplitter } from '../../cluster-node/peer/frame-splitter.ts';
 import {
   createAuthority,
@@ -30,10 +36,13 @@ afterAll(() => cluster.close());
 
 const hello: Hello = {
   kind: 'hello',
-  protocolVersion: 1,
+  protocolVersion: PEER_PROTOCOL_VERSION,
   clusterId: 'c-test0001',
   nodeId: 'n-test0002',
   memberSlot: 2,
+  purpose: 'messages',
+  address: '127.0.0.1',
+  peerPort: 1,
 };
 
 /** Connects to node 1 with this certificate, sends these bytes, and returns what comes back until the connection ends. */
@@ -87,7 +96,11 @@ test('a node that says it is another, or of another cluster, or of another proto
   await expectRefused(ofMember(2), encodeFrame({ ...hello, clusterId: 'c-other001' }), /clusterId is c-other001 there/);
   await expectRefused(ofMember(2), encodeFrame({ ...hello, memberSlot: 3 }), /memberSlot is 3 there/);
   await expectRefused(ofMember(2), encodeFrame({ ...hello, protocolVersion: 7 }), /protocolVersion is 7 there/);
-  await expectRefused(ofMember(2), encodeFrame({ ...hello, nodeId: 'n-nobody01' }), /n-nobody01 is no other member/);
+  await expectRefused(
+    ofMember(2),
+    encodeFrame({ ...hello, nodeId: 'n-nobody01' }),
+    /says it is n-nobody01 but its certificate is for n-test0002/,
+  );
 });
 
 test('frames that break the protocol end the connection and nothing else', async () => {
