@@ -7,37 +7,41 @@
 import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { AdminCallError, type AdminHandlers, type AdminServer, createAdminServer } from './api/admin.ts';
+import { type AdminServer, createAdminServer } from './api/admin.ts';
 import { type ClientServer, createClientServer } from './api/client-server.ts';
-import { type NodePort, NodeUnavailableError } from './api/port.ts';
 import type { NodeEvent } from './contract/admin.ts';
-import type { MemberSlot } from './contract/ballot.ts';
-import { firstConfiguration } from './contract/configuration.ts';
-import type { PeerMessage, RequestId } from './contract/peer.ts';
-import { encodeCommand, type Operation } from './machine/command.ts';
-import { KeyValueMachine, type OperationResult } from './machine/machine.ts';
+import type { MemberSlot, Slot } from './contract/ballot.ts';
+import type { MemberAddress } from './contract/node-config.ts';
+import type { PeerMessage } from './contract/peer.ts';
+import type { DigestFrame } from './peer/codec.ts';
 import { LinkFilter } from './peer/link-filter.ts';
 import { Transport } from './peer/transport.ts';
-import { PaxosCore } from './paxos/core.ts';
-import type { CoreEvent } from './paxos/interface.ts';
+import type { CoreEvent, Input } from './paxos/interface.ts';
+import { adminHandlers } from './runtime/admin-handlers.ts';
+import { Alarms } from './runtime/alarms.ts';
+import { ClientPort } from './runtime/client-port.ts';
 import { CoreLoop } from './runtime/core-loop.ts';
+import { createCore } from './runtime/create-core.ts';
 import { EventRing } from './runtime/event-ring.ts';
 import { nodeEventOf } from './runtime/event-text.ts';
 import { flawOf } from './runtime/forwarded.ts';
 import { bestSuccessor, Handover } from './runtime/handover.ts';
+import { HealthWatch } from './runtime/health-watch.ts';
 import { explainListen } from './runtime/listen.ts';
 import type { LoadedConfig } from './runtime/load-config.ts';
+import type { Membership } from './runtime/membership.ts';
 import { PendingCalls } from './runtime/pending.ts';
-import { NodeMeters, nodeSample } from './runtime/sample.ts';
+import { Reconfiguring } from './runtime/reconfiguring.ts';
+import type { RecoveredNode } from './runtime/recover.ts';
+import { type NodeMeters, nodeSample } from './runtime/sample.ts';
+import type { Snapshots } from './runtime/snapshots.ts';
+import { type AuditFinding, findingText, type StateDigest } from './runtime/state-audit.ts';
+import { StateKeeper } from './runtime/state-keeper.ts';
 import { VERSION } from './runtime/version.ts';
 import { damagesInWords } from './storage/log/damage.ts';
-import { openStorage, type Storage } from './storage/storage.ts';
+import type { SnapshotInfo } from './storage/snapshot-file.ts';
+import type { Storage } from './storage/storage.ts';
 
-const MAX_UNDECIDED_SLOTS = 4096;
-const MAX_BATCH_BYTES = 1024 * 1024;
-const REPLAY_BYTES = 1024 * 1024;
-/** Requests of clients that wait at this node; past it they are told to try later. */
-const MAX_PENDING_CALLS = 20_000;
 /** Records in memory that wait for a slow or full disk; past it nothing that would add to them is taken in. */
 const MAX_UNSYNCED_BYTES = 64 * 1024 * 1024;
 const HANDOVER_ON_STOP_MS = 1000;
@@ -48,200 +52,168 @@ const TICKS_PER_HEARTBEAT = 5;
 const SWEPT_VERSIONS_PER_TICK = 1000;
 const BOOT_BITS = 48;
 
-export interface NodeSurroundings {
+export interface NodeParts {
+  readonly loaded: LoadedConfig;
+  readonly storage: Storage;
+  readonly recovered: RecoveredNode;
+  readonly membership: Membership;
+  readonly snapshots: Snapshots;
+  readonly meters: NodeMeters;
   readonly logger: Logger;
-  /** The process must end now: the disk failed. */
-  readonly onDiskFailed: (error: unknown) => void;
+  /** This node's state is not the majority's and must be built again in a new life; snapshots above the slot are in doubt. */
+  readonly onStateDiverged: (reason: string, trustedUpTo: Slot) => void;
 }
 
-/** Starts a node. Throws ListenError, the errors of storage/errors.ts, or the system's; then nothing is left open. */
-export async function startNode(loaded: LoadedConfig, surroundings: NodeSurroundings): Promise<SynodNode> {
-  const { config, self, dataDir, birthPath } = loaded;
-  let node: SynodNode | null = null;
-  const meters = new NodeMeters();
-  const storage = await openStorage({
-    dataDir,
-    birthPath,
-    identity: { clusterId: config.clusterId, nodeId: config.nodeId, memberSlot: self.memberSlot },
-    events: {
-      onDurable: (upTo, tookMs) => node?.onDurable(upTo, tookMs),
-      onStalled: (isStalled, error) => node?.onDiskFull(isStalled, error),
-      onFatal: surroundings.onDiskFailed,
-    },
-  });
-  try {
-    const machine = new KeyValueMachine();
-    await replay(storage, machine);
-    node = new SynodNode({ loaded, storage, machine, meters, logger: surroundings.logger });
-    await node.open();
-    return node;
-  } catch (error) {
-    await (node ? node.close() : storage.close());
-    throw error;
-  }
-}
-
-/** Executes everything that the log calls decided. */
-async function replay(storage: Storage, machine: KeyValueMachine): Promise<void> {
-  while (machine.appliedUpTo < storage.recovered.decidedUpTo)
-    for (const entry of await storage.readEntries(machine.appliedUpTo + 1, REPLAY_BYTES))
-      machine.apply(entry.slot, entry.value);
-}
-
-export class SynodNode implements NodePort {
-  readonly clusterId: string;
-  readonly self;
-  readonly members;
-  readonly machine: KeyValueMachine;
+export class SynodNode {
   /** Names this life of the node. */
-  readonly boot = randomInt(1, 2 ** BOOT_BITS - 1);
-  readonly #loaded: LoadedConfig;
-  readonly #storage: Storage;
-  readonly #meters: NodeMeters;
-  readonly #logger: Logger;
-  readonly #loop: CoreLoop;
-  readonly #pending: PendingCalls;
-  readonly #handover: Handover;
-  readonly #filter: LinkFilter;
-  readonly #transport: Transport;
-  readonly #clients: ClientServer;
-  readonly #admin: AdminServer;
+  readonly #boot = randomInt(1, 2 ** BOOT_BITS - 1);
+  readonly #parts: NodeParts;
+  readonly #self: MemberAddress;
   readonly #events = new EventRing();
   readonly #listeners = new Set<(event: CoreEvent) => void>();
+  readonly alarms: Alarms;
+  readonly #filter: LinkFilter;
+  readonly #transport: Transport;
+  readonly #state: StateKeeper;
+  readonly #pending: PendingCalls;
+  readonly #loop: CoreLoop;
+  readonly #health: HealthWatch;
+  readonly #handover: Handover;
+  readonly #port: ClientPort;
+  readonly #clients: ClientServer;
+  readonly #admin: AdminServer;
   #ticks: NodeJS.Timeout | null = null;
   #isDiskFull = false;
+  #lastDurableAtMs = 0;
   #isStopping = false;
 
-  constructor(parts: {
-    loaded: LoadedConfig;
-    storage: Storage;
-    machine: KeyValueMachine;
-    meters: NodeMeters;
-    logger: Logger;
-  }) {
-    const { loaded, storage, machine } = parts;
-    this.clusterId = loaded.config.clusterId;
-    this.self = loaded.self;
-    this.members = loaded.config.members;
-    this.machine = machine;
-    this.#loaded = loaded;
-    this.#storage = storage;
-    this.#meters = parts.meters;
-    this.#logger = parts.logger;
+  constructor(parts: NodeParts) {
+    const { loaded, membership, logger } = parts;
+    const { config } = loaded;
+    this.#parts = parts;
+    this.#self = loaded.self;
+    this.alarms = new Alarms({
+      onRaised: (text) => this.#record({ kind: 'alarm', text }),
+      onCleared: (text) => this.#record({ kind: 'alarm', text: `over: ${text}` }),
+    });
     this.#filter = new LinkFilter({
-      self: this.self.memberSlot,
+      self: this.#self.memberSlot,
       nowMs: () => performance.now(),
       onEnd: (faultId, reason) => this.#record({ kind: 'faultEnded', text: `fault ${faultId} ended: ${reason}` }),
     });
     this.#transport = this.#createTransport();
+    this.#state = this.#createState();
     this.#pending = new PendingCalls({
-      abandon: (sequence) => this.#loop.submit({ kind: 'abandon', request: this.#requestId(sequence) }),
-      startRead: (sequence) => this.#loop.submit({ kind: 'read', request: this.#requestId(sequence) }),
+      abandon: (sequence) => this.#loop.submit({ kind: 'abandon', request: this.#port.requestId(sequence) }),
+      startRead: (sequence) => this.#loop.submit({ kind: 'read', request: this.#port.requestId(sequence) }),
     });
     this.#loop = this.#createLoop();
-    this.#handover = this.#createHandover();
-    this.#clients = createClientServer(this, loaded.clientTls);
+    this.#health = new HealthWatch(this.#tickMs, (health) => this.#loop.submit({ kind: 'health', health }));
+    this.#port = this.#createPort();
+    const following = {
+      self: this.#self.memberSlot,
+      status: () => this.#loop.status(),
+      configuration: () => membership.configuration,
+      submit: (input: Input) => this.#loop.submit(input),
+      onEvent: (listener: (event: CoreEvent) => void) => this.#listen(listener),
+      nameOf: (member: MemberSlot) => membership.nameOf(member),
+    };
+    this.#handover = new Handover(following);
+    this.#clients = createClientServer(this.#port, loaded.clientTls);
     this.#admin = createAdminServer({
       socketPath: loaded.adminSocket,
-      handlers: this.#adminHandlers(),
-      onFailure: (call, error) => this.#logger.error({ call, err: error }, 'an admin call failed'),
+      handlers: adminHandlers({
+        clusterName: config.clusterName,
+        boot: this.#boot,
+        events: this.#events,
+        filter: this.#filter,
+        handover: this.#handover,
+        membership,
+        reconfiguring: new Reconfiguring(following),
+        sample: () => this.#sample(),
+        record: (event) => this.#record(event),
+      }),
+      onFailure: (call, error) => logger.error({ call, err: error }, 'an admin call failed'),
     });
   }
 
   async open(): Promise<void> {
-    const { address: host, clientPort, peerPort } = this.self;
+    const { recovered, storage, logger } = this.#parts;
+    const { address: host, clientPort, peerPort } = this.#self;
     await explainListen({ purpose: 'peer', host, port: peerPort }, this.#transport.open());
     await explainListen(
       { purpose: 'client', host, port: clientPort },
       this.#clients.listen({ host, port: clientPort }).then(() => undefined),
     );
-    const intervalMs = Math.max(1, this.#loaded.config.heartbeatMs / TICKS_PER_HEARTBEAT);
-    this.#ticks = setInterval(() => {
-      this.#loop.submit({ kind: 'tick' });
-      this.machine.sweep(SWEPT_VERSIONS_PER_TICK);
-    }, intervalMs);
-    const { decidedUpTo } = this.#storage.recovered;
-    this.#logger.info(this.#storage.found, 'read the log');
-    for (const text of damagesInWords(this.#storage.damages)) this.#record({ kind: 'alarm', text });
+    this.#ticks = setInterval(() => this.#onTick(), this.#tickMs);
+    const { decidedUpTo } = recovered.core;
+    logger.info({ ...storage.found, decidedUpTo }, 'read the log');
+    for (const text of damagesInWords(storage.damages)) this.alarms.raise(text, text);
     this.#record({ kind: 'started', text: `started ${VERSION} with ${decidedUpTo} decided slots` });
     await this.#admin.listen();
   }
 
-  propose(operation: Operation, timeoutMs: number): Promise<OperationResult> {
-    const refusal = this.#refusal();
-    if (refusal) return Promise.reject(refusal);
-    if (this.#isDiskFull && this.#loop.status().role === 'leader')
-      return Promise.reject(new NodeUnavailableError('busy', false));
-    const { sequence, acknowledgedBelow } = this.#pending.next();
-    const request = this.#requestId(sequence);
-    const value = encodeCommand({ request, acknowledgedBelow }, operation);
-    const result = this.#pending.proposal(sequence, timeoutMs);
-    this.#loop.submit({ kind: 'propose', request, value });
-    return result;
-  }
-
-  readBarrier(timeoutMs: number): Promise<void> {
-    const refusal = this.#refusal();
-    return refusal ? Promise.reject(refusal) : this.#pending.read(timeoutMs);
-  }
-
-  status() {
-    const { believedLeader, leaderBallot, decidedUpTo, appliedUpTo } = this.#loop.status();
-    const { dataBytes } = this.#storage;
-    return { believedLeader, leaderBallot, decidedUpTo, appliedUpTo, dataBytes, version: VERSION };
-  }
-
-  observe(kind: 'write' | 'read', latencyMs: number): void {
-    this.#meters.observe(kind, latencyMs);
-  }
-
   onDurable(upTo: number, tookMs: number): void {
-    this.#meters.fsync.record(tookMs);
+    this.#lastDurableAtMs = performance.now();
+    this.#parts.meters.fsync.record(tookMs);
+    this.#health.onSync(tookMs);
     this.#loop.submit({ kind: 'durable', upTo });
   }
 
   /** Nothing becomes durable any more, so this node must not lead; it goes on by itself when there is room. */
   onDiskFull(isStalled: boolean, error: unknown): void {
     this.#isDiskFull = isStalled;
-    const where = this.#loaded.dataDir;
-    const text = isStalled
-      ? `no space left for the log in ${where}: this node votes for nothing until there is room; free some space`
-      : `there is room for the log in ${where} again`;
-    this.#logger[isStalled ? 'error' : 'info']({ err: error ?? undefined }, text);
-    this.#record({ kind: 'alarm', text });
-    if (isStalled) void this.#leaveWhileDiskIsFull();
+    const where = this.#parts.loaded.dataDir;
+    if (isStalled) {
+      this.#parts.logger.error({ err: error }, `no space left for the log in ${where}`);
+      const text = `no space left for the log in ${where}: this node votes for nothing until there is room; free some space`;
+      this.alarms.raise('diskFull', text);
+    } else this.alarms.clear('diskFull', `there is room for the log in ${where} again`);
+    this.#health.onDiskFull(isStalled, performance.now());
+  }
+
+  onSnapshotTaken(snapshot: SnapshotInfo): void {
+    this.#state.onSnapshotTaken(snapshot);
   }
 
   /** Hands leadership over if it has it, finishes what clients wait for, and closes everything. */
   async stop(): Promise<void> {
     if (this.#isStopping) return;
     await this.#handOverToBest(HANDOVER_ON_STOP_MS);
-    this.#isStopping = true;
+    this.#isStopping = this.#port.isStopping = true;
     await this.#clients.close(CLIENT_GRACE_MS);
     await this.close();
   }
 
   /** Closes everything at once. */
   async close(): Promise<void> {
-    this.#isStopping = true;
+    const { snapshots, storage, meters } = this.#parts;
+    this.#isStopping = this.#port.isStopping = true;
     if (this.#ticks) clearInterval(this.#ticks);
     this.#pending.stop();
     this.#loop.stop();
-    await Promise.all([this.#clients.close(0), this.#transport.close()]);
-    await this.#storage.close();
+    await Promise.all([this.#clients.close(0), this.#transport.close(), snapshots.close()]);
+    await storage.close();
     await this.#admin.close();
     this.#filter.close();
-    this.#meters.close();
+    meters.close();
   }
 
-  #refusal(): NodeUnavailableError | null {
-    if (this.#isStopping) return new NodeUnavailableError('stopping', false);
-    const isBusy = this.#pending.size >= MAX_PENDING_CALLS || this.#isBacklogged();
-    return isBusy ? new NodeUnavailableError('busy', false) : null;
+  get #tickMs(): number {
+    return Math.max(1, this.#parts.loaded.config.heartbeatMs / TICKS_PER_HEARTBEAT);
+  }
+
+  #onTick(): void {
+    const nowMs = performance.now();
+    const isWriting = this.#parts.storage.unsyncedRecords > 0;
+    if (!isWriting) this.#lastDurableAtMs = nowMs;
+    this.#health.onTick(nowMs, nowMs - this.#lastDurableAtMs);
+    this.#loop.submit({ kind: 'tick' });
+    this.#state.machine.sweep(SWEPT_VERSIONS_PER_TICK);
   }
 
   #isBacklogged(): boolean {
-    return this.#storage.unsyncedBytes > MAX_UNSYNCED_BYTES;
+    return this.#parts.storage.unsyncedBytes > MAX_UNSYNCED_BYTES;
   }
 
   /** Messages that make this node write are lost while its disk is far behind; their senders send again. */
@@ -249,7 +221,8 @@ export class SynodNode implements NodePort {
     const { kind } = message;
     const flaw = kind === 'forward' ? flawOf(message) : null;
     if (flaw !== null) {
-      this.#record({ kind: 'alarm', text: `dropped a request forwarded by ${this.#nameOf(from)}: ${flaw}` });
+      const name = this.#parts.membership.nameOf(from);
+      this.#record({ kind: 'alarm', text: `dropped a request forwarded by ${name}: ${flaw}` });
       return;
     }
     const makesRecords = kind === 'accept' || kind === 'catchUpEntries' || kind === 'promise' || kind === 'forward';
@@ -257,118 +230,146 @@ export class SynodNode implements NodePort {
   }
 
   #createTransport(): Transport {
-    const { config, peers, peerTls } = this.#loaded;
+    const { loaded, membership, snapshots, logger } = this.#parts;
     return new Transport({
-      clusterId: config.clusterId,
-      self: this.self,
-      peers,
-      tls: peerTls,
+      clusterId: loaded.config.clusterId,
+      self: this.#self,
+      peers: membership.reachable(performance.now()),
+      tls: loaded.peerTls,
       filter: this.#filter,
-      logger: this.#logger,
+      logger,
       onMessage: (from, message) => this.#onMessage(from, message),
+      onDigest: (from, { of, slot, digest }) => this.#state.onPeerDigest(from, { kind: of, slot, digest }),
+      onSnapshotConnection: (from, socket) => snapshots.serve(membership.nameOf(from), socket),
       onLink: (member, up) => {
-        const text = `${up ? 'connected to' : 'lost the connection to'} ${this.#nameOf(member)}`;
+        const text = `${up ? 'connected to' : 'lost the connection to'} ${membership.nameOf(member)}`;
         this.#record({ kind: up ? 'peerUp' : 'peerDown', memberSlot: member, text });
         this.#loop.submit({ kind: 'link', member, up });
+        if (up) for (const digest of this.#state.newestDigests()) this.#transport.send(member, digestFrame(digest));
       },
     });
   }
 
-  #createLoop(): CoreLoop {
-    const { config, self } = this.#loaded;
-    const core = new PaxosCore(
-      {
-        self: self.memberSlot,
-        configuration: firstConfiguration(config.members),
-        heartbeatMs: config.heartbeatMs,
-        electionTimeoutMs: config.electionTimeoutMs,
-        seed: this.boot % 2 ** 32,
-        maxUndecidedSlots: MAX_UNDECIDED_SLOTS,
-        maxBatchBytes: MAX_BATCH_BYTES,
+  #createState(): StateKeeper {
+    const { recovered, membership, snapshots } = this.#parts;
+    return new StateKeeper(recovered.machine, {
+      self: this.#self.memberSlot,
+      membership,
+      takeSnapshot: (machine, configuration) => snapshots.take(machine, configuration),
+      broadcast: (digest) => {
+        for (const member of membership.slots) this.#transport.send(member, digestFrame(digest));
       },
-      this.#storage.recovered,
-    );
-    return new CoreLoop(core, {
+      onFinding: (finding) => this.#onFinding(finding),
+      onConfiguration: (configuration) => {
+        const nowMs = performance.now();
+        membership.change(configuration, nowMs);
+        this.#transport.reach(membership.reachable(nowMs));
+      },
+    });
+  }
+
+  #onFinding(finding: AuditFinding): void {
+    const text = findingText(finding, (member) => this.#parts.membership.nameOf(member));
+    if (finding.kind === 'split') return this.alarms.raise('split', text);
+    if (finding.kind === 'peerIsOdd') return this.alarms.raise(`odd-${finding.member}`, text);
+    this.#record({ kind: 'alarm', text: `${text}; it stops and builds its state again` });
+    // Nobody may read a state that is known to be wrong.
+    this.#port.isStopping = true;
+    this.#loop.stop();
+    this.#parts.onStateDiverged(text, this.#state.agreedContentUpTo);
+  }
+
+  #createLoop(): CoreLoop {
+    const { loaded, recovered, storage, snapshots, logger } = this.#parts;
+    const { self } = loaded;
+    return new CoreLoop(createCore(loaded, recovered, this.#boot), {
       nowMs: () => performance.now(),
-      log: this.#storage,
-      apply: (slot, value) => this.machine.apply(slot, value),
+      log: storage,
+      apply: (slot, value) => this.#state.apply(slot, value),
       send: (to, message) => this.#transport.send(to, message),
       onApplied: ({ request, result }) => {
-        if (request.origin === self.memberSlot && request.boot === this.boot)
+        if (request.origin === self.memberSlot && request.boot === this.#boot)
           this.#pending.applied(request.sequence, result);
       },
       onAppliedUpTo: (slot) => this.#pending.appliedUpTo(slot),
       onReadReady: ({ sequence }, readSlot) => {
         this.#pending.readReady(sequence, readSlot);
-        this.#pending.appliedUpTo(this.machine.appliedUpTo);
+        this.#pending.appliedUpTo(this.#state.machine.appliedUpTo);
       },
       onRefused: ({ sequence }, reason) => this.#pending.refused(sequence, reason),
+      onLost: ({ sequence }) => this.#pending.lost(sequence),
       onEvent: (event) => this.#onCoreEvent(event),
       onLogUnreadable: (error) => {
-        this.#logger.error({ err: error }, 'the log could not be read for a peer');
-        this.#record({ kind: 'alarm', text: `the log could not be read for a peer: ${(error as Error).message}` });
+        logger.error({ err: error }, 'the log could not be read for a peer');
+        this.alarms.raise('unreadable', `the log could not be read for a peer: ${(error as Error).message}`);
       },
+      snapshotSlot: () => snapshots.newestSlot,
+      onFetchSnapshot: (from, slot) => void this.#fetchSnapshot(from, slot),
+      onInstall: (slot) => {
+        this.#state.install(slot);
+        this.#pending.appliedUpTo(this.#state.machine.appliedUpTo);
+      },
+    });
+  }
+
+  async #fetchSnapshot(from: MemberSlot, minSlot: Slot): Promise<void> {
+    const { snapshots, storage } = this.#parts;
+    const state = await snapshots.fetch(from, minSlot);
+    if (this.#isStopping) return;
+    if (state === null) return this.#loop.submit({ kind: 'snapshotFailed', slot: minSlot });
+    const slot = state.machine.appliedUpTo;
+    await storage.installSnapshot(slot);
+    this.#state.prepare(state);
+    this.#loop.submit({ kind: 'snapshotInstalled', slot, configuration: state.configuration });
+  }
+
+  #createPort(): ClientPort {
+    const { loaded, membership, storage, meters } = this.#parts;
+    return new ClientPort({
+      clusterId: loaded.config.clusterId,
+      self: this.#self,
+      boot: this.#boot,
+      meters,
+      pending: this.#pending,
+      members: () => membership.members,
+      machine: () => this.#state.machine,
+      status: () => this.#loop.status(),
+      submit: (input) => this.#loop.submit(input),
+      dataBytes: () => storage.dataBytes,
+      isBacklogged: () => this.#isBacklogged(),
+      isDiskFull: () => this.#isDiskFull,
     });
   }
 
   #onCoreEvent(event: CoreEvent): void {
-    this.#record(nodeEventOf(event, (member) => this.#nameOf(member)));
+    this.#record(nodeEventOf(event, (member) => this.#parts.membership.nameOf(member)));
     for (const listener of this.#listeners) listener(event);
+  }
+
+  #listen(listener: (event: CoreEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   #record(event: Pick<NodeEvent, 'kind' | 'text'> & Partial<Pick<NodeEvent, 'ballot' | 'memberSlot'>>): void {
     const { sequence, kind, ballot, memberSlot, text } = this.#events.add({ ballot: null, memberSlot: null, ...event });
-    this.#logger.info({ event: kind, sequence, ballot, memberSlot }, text);
-  }
-
-  #adminHandlers(): AdminHandlers {
-    return {
-      sample: () => this.#sample(),
-      events: ({ boot, afterSequence }) => ({
-        boot: this.boot,
-        events: this.#events.after(boot === this.boot ? afterSequence : 0),
-      }),
-      transferLeadership: ({ target, timeoutMs }) => {
-        if (!this.members.some((member) => member.memberSlot === target))
-          throw new AdminCallError({ kind: 'notFound', message: `there is no member ${target} in ${this.clusterId}` });
-        return this.#handover.to(target, timeoutMs);
-      },
-      injectFault: (lease) => {
-        const active = this.#filter.inject(lease);
-        const links = lease.fault.links.map(({ from, to }) => `${this.#nameOf(from)}→${this.#nameOf(to)}`).join(' ');
-        const text = `fault ${lease.faultId} for ${lease.ttlMs} ms: messages vanish on ${links}`;
-        this.#record({ kind: 'faultInjected', text });
-        return active;
-      },
-      healFault: ({ faultId }) => ({ healed: this.#filter.heal(faultId) }),
-      listFaults: () => ({ faults: this.#filter.list() }),
-    };
+    this.#parts.logger.info({ event: kind, sequence, ballot, memberSlot }, text);
   }
 
   #sample() {
+    const { storage, meters, snapshots } = this.#parts;
     return nodeSample({
-      self: this.self,
+      self: this.#self,
       version: VERSION,
       core: this.#loop.status(),
-      machine: this.machine,
-      storage: this.#storage,
-      meters: this.#meters,
+      machine: this.#state.machine,
+      storage,
+      meters,
+      snapshotSlot: snapshots.newestSlot,
+      alarms: this.alarms.list(),
       pendingCalls: this.#pending.size,
       isConnected: (member) => this.#transport.isConnected(member),
       faults: this.#filter.list(),
-    });
-  }
-
-  #createHandover(): Handover {
-    return new Handover({
-      self: this.self.memberSlot,
-      status: () => this.#loop.status(),
-      submit: (input) => this.#loop.submit(input),
-      onEvent: (listener) => {
-        this.#listeners.add(listener);
-        return () => this.#listeners.delete(listener);
-      },
-      nameOf: (member) => this.#nameOf(member),
     });
   }
 
@@ -376,21 +377,11 @@ export class SynodNode implements NodePort {
   async #handOverToBest(timeoutMs: number): Promise<void> {
     if (this.#handover.underWay) await Promise.race([this.#handover.underWay, sleep(timeoutMs)]);
     const status = this.#loop.status();
-    const target = bestSuccessor(status, this.#loaded.config.electionTimeoutMs);
+    const target = bestSuccessor(status, this.#parts.loaded.config.electionTimeoutMs);
     if (status.role === 'leader' && target !== undefined) await this.#handover.to(target, timeoutMs);
   }
+}
 
-  async #leaveWhileDiskIsFull(): Promise<void> {
-    if (!this.#isDiskFull || this.#isStopping) return;
-    await this.#handOverToBest(HANDOVER_ON_STOP_MS);
-    setTimeout(() => void this.#leaveWhileDiskIsFull(), HANDOVER_ON_STOP_MS).unref();
-  }
-
-  #requestId(sequence: number): RequestId {
-    return { origin: this.self.memberSlot, boot: this.boot, sequence };
-  }
-
-  #nameOf(member: MemberSlot): string {
-    return this.members.find((candidate) => candidate.memberSlot === member)?.name ?? `member ${member}`;
-  }
+function digestFrame({ kind, slot, digest }: StateDigest): DigestFrame {
+  return { kind: 'stateDigest', of: kind, slot, digest };
 }

@@ -84,11 +84,19 @@ function agentActions(home: string): Actions {
       const folder = await openFolder(home, nodeId);
       return { lines: await onDisk(tailLog(folder.logPath, lines), `reading ${folder.logPath}`) };
     },
+    // The node keeps to the asked time itself; what is added is for the way there and back.
     transferLeadership: async ({ nodeId, ...params }) =>
       askNode(await openFolder(home, nodeId), {
         call: 'transferLeadership',
         params,
-        // The node keeps to the asked time itself; what is added is for the way there and back.
+        timeoutMs: params.timeoutMs + ADMIN_TIMEOUT_MS,
+      }),
+    configuration: async ({ nodeId }) =>
+      askNode(await openFolder(home, nodeId), { call: 'configuration', params: {}, timeoutMs: ADMIN_TIMEOUT_MS }),
+    reconfigure: async ({ nodeId, ...params }) =>
+      askNode(await openFolder(home, nodeId), {
+        call: 'reconfigure',
+        params,
         timeoutMs: params.timeoutMs + ADMIN_TIMEOUT_MS,
       }),
     injectFault: async ({ nodeId, lease }) =>

@@ -47,6 +47,7 @@ export function explain(cause: unknown): never {
 
 const unavailable: Record<NodeUnavailableError['reason'], EtcdError> = {
   busy: etcdErrors.tooManyRequests,
+  noSpace: etcdErrors.noSpace,
   noLeader: etcdErrors.noLeader,
   timeout: etcdErrors.timeout,
   stopping: etcdErrors.stopped,
@@ -55,6 +56,7 @@ const unavailable: Record<NodeUnavailableError['reason'], EtcdError> = {
 /** A client must not read these as "it did not happen". */
 const outcomeUnknown: Record<NodeUnavailableError['reason'], EtcdError> = {
   busy: etcdErrors.timeout,
+  noSpace: etcdErrors.timeout,
   noLeader: etcdErrors.timeoutLeaderLost,
   timeout: etcdErrors.timeout,
   stopping: etcdErrors.timeoutConnectionLost,

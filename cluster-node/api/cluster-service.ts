@@ -45,14 +45,14 @@ export function clusterMethods(port: NodePort, clientScheme: 'http' | 'https'): 
   ];
 }
 
-function etcdMember(member: NodePort['self'], clientScheme: 'http' | 'https'): pb.Member {
+function etcdMember(member: NodePort['members'][number], clientScheme: 'http' | 'https'): pb.Member {
   const host = member.address.includes(':') ? `[${member.address}]` : member.address;
   return {
     ID: memberIdOf(member.nodeId),
     name: member.name,
     peerURLs: [`https://${host}:${member.peerPort}`],
     clientURLs: [`${clientScheme}://${host}:${member.clientPort}`],
-    isLearner: false,
+    isLearner: member.role === 'learner',
   };
 }
 
@@ -71,6 +71,6 @@ function statusOf(port: NodePort, headers: Headers): pb.StatusResponse {
     raftTerm: BigInt(status.leaderBallot),
     raftAppliedIndex: BigInt(status.appliedUpTo),
     errors: leader ? [] : ['etcdserver: no leader'],
-    isLearner: false,
+    isLearner: port.members.some(({ memberSlot, role }) => memberSlot === port.self.memberSlot && role === 'learner'),
   };
 }

@@ -3,13 +3,14 @@
  * tests of the API may implement it over a single machine.
  */
 import type { Ballot, MemberSlot, Slot } from '../contract/ballot.ts';
+import type { Member } from '../contract/configuration.ts';
 import type { MemberAddress } from '../contract/node-config.ts';
 import type { Operation } from '../machine/command.ts';
 import type { KeyValueMachine, OperationResult } from '../machine/machine.ts';
 
 export class NodeUnavailableError extends Error {
   override readonly name = 'NodeUnavailableError';
-  readonly reason: 'busy' | 'noLeader' | 'timeout' | 'stopping';
+  readonly reason: 'busy' | 'noSpace' | 'noLeader' | 'timeout' | 'stopping';
   /** False when the operation was certainly not proposed; true when it may still be applied. */
   readonly mayHaveHappened: boolean;
   constructor(reason: NodeUnavailableError['reason'], mayHaveHappened: boolean) {
@@ -22,7 +23,7 @@ export class NodeUnavailableError extends Error {
 export interface NodePort {
   readonly clusterId: string;
   readonly self: MemberAddress;
-  readonly members: readonly MemberAddress[];
+  readonly members: readonly Member[];
   readonly machine: KeyValueMachine;
   /**
    * Replicates the operation and gives its result once it is applied on this node: exactly once, however often the

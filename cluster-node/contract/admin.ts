@@ -3,6 +3,7 @@
  * one answer a line, matched by `id`.
  */
 import { z } from 'zod';
+import { configurationChangeSchema, configurationSchema } from './configuration.ts';
 import { activeFaultSchema, faultLeaseSchema } from './fault.ts';
 import { nodeSampleSchema } from './sample.ts';
 
@@ -51,6 +52,21 @@ export const adminCalls = {
       outcome: z.enum(['transferred', 'notLeader', 'failed', 'unknown']),
       believedLeader: z.number().int(),
       reason: z.string(),
+    }),
+  },
+  /** The configuration in force at this node. */
+  configuration: { params: nothing, result: z.object({ configuration: configurationSchema }) },
+  /**
+   * One step to the next configuration; only the leader does it. `changed`: decided, and in force at this node. `refused`: it would be
+   * unsafe or makes no sense, and nothing has changed. `unknown`: it may still be decided; ask for the configuration.
+   */
+  reconfigure: {
+    params: z.object({ change: configurationChangeSchema, timeoutMs: z.number().int().min(50).max(60_000) }),
+    result: z.object({
+      outcome: z.enum(['changed', 'refused', 'unknown']),
+      believedLeader: z.number().int(),
+      reason: z.string(),
+      configuration: configurationSchema,
     }),
   },
   injectFault: { params: faultLeaseSchema, result: activeFaultSchema },

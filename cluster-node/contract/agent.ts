@@ -34,6 +34,11 @@ export const agentCalls = {
     params: z.object({ nodeId, ...adminCalls.transferLeadership.params.shape }),
     result: adminCalls.transferLeadership.result,
   },
+  configuration: { params: ofNode, result: adminCalls.configuration.result },
+  reconfigure: {
+    params: z.object({ nodeId, ...adminCalls.reconfigure.params.shape }),
+    result: adminCalls.reconfigure.result,
+  },
   injectFault: {
     params: z.object({ nodeId, lease: adminCalls.injectFault.params }),
     result: adminCalls.injectFault.result,

@@ -18,5 +18,7 @@ export const nodeExitCodes = {
   diskFull: 7,
   /** The log's disk failed a second time soon after the first: left down until someone has looked at the disk. */
   diskStoodDown: 8,
+  /** Its state was not the majority's: starting again builds it anew. */
+  stateDiverged: 9,
 } as const;
 export type NodeExitCode = (typeof nodeExitCodes)[keyof typeof nodeExitCodes];

@@ -26,8 +26,12 @@ export const nodeConfigSchema = z
     clusterId: z.string().regex(/^c-[a-z0-9]{8}$/),
     clusterName: z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/),
     nodeId: z.string().regex(/^n-[a-z0-9]{8}$/),
-    /** All voting members, this node included, by member slot. */
+    /** The voters of the cluster's first configuration, by member slot: equal on all nodes, and never changed afterwards. */
     members: z.array(memberAddressSchema).min(1).max(31),
+    /** This node, where it joined later and so is not among `members`: as the cluster's configuration has it. */
+    joining: memberAddressSchema.nullable().default(null),
+    /** Members to speak to at first beside `members`, because some of those may be gone by now. */
+    contacts: z.array(memberAddressSchema).max(63).default([]),
     /** The log and everything that must survive. */
     dataDir: filePath,
     /** The unix socket of the admin API; at most 100 bytes when resolved. */
@@ -42,9 +46,26 @@ export const nodeConfigSchema = z
     }),
     heartbeatMs: z.number().int().min(5).max(10_000),
     electionTimeoutMs: z.number().int().min(20).max(60_000),
+    /** When a snapshot is due, as machine/snapshot-schedule.ts counts it; null: by its defaults. The same on all members. */
+    snapshotRule: z
+      .object({
+        slotInterval: z.number().int().min(1024).multipleOf(1024),
+        minBytes: z.number().int().min(0),
+        maxSlots: z.number().int().min(1024),
+      })
+      .nullable()
+      .default(null),
+    /**
+     * Whether the leader may answer reads on the strength of a lease; must be the same on all members. Clocks may differ in
+     * rate by `driftRatio` at most.
+     */
+    leaseReads: z
+      .object({ driftRatio: z.number().min(0).max(0.5) })
+      .nullable()
+      .default(null),
   })
-  .refine((config) => config.members.some((member) => member.nodeId === config.nodeId), {
-    message: 'nodeId is not among the members',
+  .refine((config) => [...config.members, config.joining].some((member) => member?.nodeId === config.nodeId), {
+    message: 'nodeId is neither among the members nor joining',
   })
   .refine((config) => new Set(config.members.map((member) => member.memberSlot)).size === config.members.length, {
     message: 'a member slot is used twice',

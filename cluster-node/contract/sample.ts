@@ -41,6 +41,20 @@ export const nodeSampleSchema = z.object({
   decidedUpTo: z.number().int().min(0),
   appliedUpTo: z.number().int().min(0),
   quorumConnected: z.boolean(),
+  /** In force at this node. */
+  configuration: z.object({
+    configId: z.number().int().min(1),
+    voters: z.array(z.number().int()),
+    learners: z.array(z.number().int()),
+  }),
+  /** Why this node does not keep up with what is decided, in words; null when it does. */
+  behind: z.string().nullable(),
+  /** Slots whose value the disk lost and that are still to be had from peers. */
+  faultySlots: z.number().int().min(0),
+  /** The newest snapshot on disk covers everything up to this slot; 0: there is none. */
+  snapshotSlot: z.number().int().min(0),
+  /** What is wrong with this node now, in words; empty when nothing is. */
+  alarms: z.array(z.string()),
   /** Revision of the key-value machine. */
   revision: z.number().int().min(0),
   keys: z.number().int().min(0),

@@ -39,6 +39,7 @@ export const etcdErrors = {
   compacted: failure(grpcCode.outOfRange, 'mvcc: required revision has been compacted'),
   futureRevision: failure(grpcCode.outOfRange, 'mvcc: required revision is a future revision'),
   requestTooLarge: failure(grpcCode.invalidArgument, 'request is too large'),
+  noSpace: failure(grpcCode.resourceExhausted, 'mvcc: database space exceeded'),
   tooManyRequests: failure(grpcCode.resourceExhausted, 'too many requests'),
   noLeader: failure(grpcCode.unavailable, 'no leader'),
   timeout: failure(grpcCode.unavailable, 'request timed out'),

@@ -36,6 +36,10 @@ function scripted(script: Effect[][], around: Partial<CoreSurroundings> = {}) {
     onReadReady: () => undefined,
     onRefused: () => undefined,
     onEvent: () => undefined,
+    snapshotSlot: () => 0,
+    onLost: () => {},
+    onFetchSnapshot: () => {},
+    onInstall: () => {},
     onLogUnreadable: (error) => done.push(`unreadable: ${(error as Error).message}`),
     ...around,
   });

@@ -7,6 +7,7 @@ import type { MemberSlot, Slot } from '../contract/ballot.ts';
 import type { Entry, PeerMessage, RequestId } from '../contract/peer.ts';
 import type { Applied } from '../machine/machine.ts';
 import type { CoreEvent, CoreStatus, Effect, Input } from '../paxos/interface.ts';
+import { LogTrimmedError } from '../storage/errors.ts';
 import type { AppendedRecord } from '../storage/log/planner.ts';
 
 /** The core as the loop needs it; PaxosCore is one. */
@@ -30,8 +31,16 @@ export interface CoreSurroundings {
   readonly onAppliedUpTo: (slot: Slot) => void;
   readonly onReadReady: (request: RequestId, readSlot: Slot) => void;
   readonly onRefused: (request: RequestId, reason: 'busy' | 'noLeader') => void;
+  /** Whether the request was applied will never be known here. */
+  readonly onLost: (request: RequestId) => void;
   readonly onEvent: (event: CoreEvent) => void;
   readonly onLogUnreadable: (error: unknown) => void;
+  /** Slot of the newest snapshot here; 0: there is none. */
+  readonly snapshotSlot: () => Slot;
+  /** Gets a snapshot and submits `snapshotInstalled` or `snapshotFailed`. */
+  readonly onFetchSnapshot: (from: MemberSlot, slot: Slot) => void;
+  /** The core is about to be told that the machine stands at this slot: from now on it must. */
+  readonly onInstall: (slot: Slot) => void;
 }
 
 /** Knowledge that may be lost waits this long for a record that must be written. */
@@ -89,6 +98,7 @@ export class CoreLoop {
     for (let at = 0; at < this.#inputs.length && !this.#isStopped; at++) {
       const input = this.#inputs[at] as Input;
       if (input.kind === 'durable') this.#release(input.upTo);
+      if (input.kind === 'snapshotInstalled') this.#around.onInstall(input.slot);
       this.#obeyAll(this.#core.step(input, this.#around.nowMs()));
     }
     this.#inputs = [];
@@ -123,8 +133,12 @@ export class CoreLoop {
         return this.#around.onReadReady(effect.request, effect.readSlot);
       case 'refuse':
         return this.#around.onRefused(effect.request, effect.reason);
+      case 'lost':
+        return this.#around.onLost(effect.request);
       case 'readLog':
         return this.#readLog(effect);
+      case 'fetchSnapshot':
+        return this.#around.onFetchSnapshot(effect.from, effect.slot);
       case 'event':
         return this.#around.onEvent(effect.event);
     }
@@ -181,11 +195,14 @@ export class CoreLoop {
   }
 
   #readLog({ to, fromSlot, maxBytes }: Extract<Effect, { kind: 'readLog' }>): void {
+    const answer = (entries: readonly Entry[], snapshotSlot: Slot) =>
+      this.submit({ kind: 'logRead', to, fromSlot, entries, snapshotSlot });
     this.#around.log.readEntries(fromSlot, maxBytes).then(
-      (entries) => this.submit({ kind: 'logRead', to, fromSlot, entries, snapshotSlot: 0 }),
+      (entries) => answer(entries, 0),
       (error: unknown) => {
-        this.#around.onLogUnreadable(error);
-        this.submit({ kind: 'logRead', to, fromSlot, entries: [], snapshotSlot: 0 });
+        // Only a snapshot has them still. A peer of whose damaged log nobody has a snapshot asks another.
+        answer([], this.#around.snapshotSlot());
+        if (!(error instanceof LogTrimmedError)) this.#around.onLogUnreadable(error);
       },
     );
   }

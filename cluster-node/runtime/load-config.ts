@@ -16,7 +16,8 @@ export class ConfigError extends Error {
 export interface LoadedConfig {
   readonly config: NodeConfig;
   readonly self: MemberAddress;
-  readonly peers: readonly MemberAddress[];
+  /** Members that the file names, this node among them if it does not join. */
+  readonly contacts: readonly MemberAddress[];
   /** Absolute. */
   readonly dataDir: string;
   /** The note beside the configuration that this node has run. */
@@ -31,7 +32,8 @@ export interface LoadedConfig {
 export function loadConfig(path: string): LoadedConfig {
   const config = parseConfig(path);
   const at = (file: string) => resolve(dirname(path), file);
-  const self = config.members.find((member) => member.nodeId === config.nodeId) as MemberAddress;
+  const named = [...config.members, ...config.contacts, ...(config.joining ? [config.joining] : [])];
+  const self = named.find((member) => member.nodeId === config.nodeId) as MemberAddress;
   const adminSocket = at(config.adminSocket);
   if (Buffer.byteLength(adminSocket) > MAX_SOCKET_PATH_BYTES)
     throw new ConfigError(
@@ -42,7 +44,7 @@ export function loadConfig(path: string): LoadedConfig {
   return {
     config,
     self,
-    peers: config.members.filter((member) => member !== self),
+    contacts: named,
     dataDir: at(config.dataDir),
     birthPath: at(nodeLayout.birth),
     adminSocket,

@@ -123,6 +123,11 @@ export class PendingCalls {
     for (const reader of this.#takeReaders(sequence)) this.#reads.reject(reader, reason, false);
   }
 
+  /** Whether the operation was applied will never be known here. */
+  lost(sequence: number): void {
+    this.#proposals.reject(sequence, 'timeout', true);
+  }
+
   /** Answers the reads that waited for slots up to this one. */
   appliedUpTo(slot: Slot): void {
     if (this.#readsAtSlot.length === 0) return;

@@ -1,7 +1,7 @@
 /** `synod-node run`: the process around a node. It ends by SIGTERM, or because going on would not be safe. */
 import { pino, type Logger } from 'pino';
 import { type NodeExitCode, nodeExitCodes } from '../contract/exit-codes.ts';
-import { startNode } from '../node.ts';
+import { startNode } from '../start-node.ts';
 import { noteDiskFailure } from '../storage/disk-failures.ts';
 import { DataDamagedError, DataLockedError, DataMismatchError, isNoSpace } from '../storage/errors.ts';
 import { ListenError } from './listen.ts';
@@ -35,6 +35,8 @@ export async function runNode(configPath: string): Promise<number> {
   const surroundings = {
     logger: nodeLogger,
     onDiskFailed: (error: unknown) => endForDisk(loaded.dataDir, error, end),
+    onStateDiverged: (reason: string) =>
+      end(nodeExitCodes.stateDiverged, null, `${reason}; starting again builds it anew`),
   };
   const node = await startNode(loaded, surroundings).catch((error: unknown) => {
     if ((error as NodeJS.ErrnoException).code === 'EIO') return endForDisk(loaded.dataDir, error, end);

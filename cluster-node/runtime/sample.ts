@@ -1,4 +1,5 @@
 /** The figures that a node tells about itself once a second. */
+import type { MemberRole } from '../contract/configuration.ts';
 import type { ActiveFault } from '../contract/fault.ts';
 import type { MemberAddress } from '../contract/node-config.ts';
 import type { NodeSample } from '../contract/sample.ts';
@@ -37,6 +38,8 @@ export interface SampleSources {
   readonly machine: KeyValueMachine;
   readonly storage: Storage;
   readonly meters: NodeMeters;
+  readonly snapshotSlot: number;
+  readonly alarms: readonly string[];
   readonly pendingCalls: number;
   readonly isConnected: (member: number) => boolean;
   readonly faults: readonly ActiveFault[];
@@ -45,6 +48,8 @@ export interface SampleSources {
 /** Takes the percentiles of the interval, so that the next sample covers the next one. */
 export function nodeSample(sources: SampleSources): NodeSample {
   const { self, core, machine, storage, meters } = sources;
+  const slotsWith = (role: MemberRole) =>
+    core.configuration.members.filter((member) => member.role === role).map(({ memberSlot }) => memberSlot);
   return {
     nodeId: self.nodeId,
     memberSlot: self.memberSlot,
@@ -59,6 +64,15 @@ export function nodeSample(sources: SampleSources): NodeSample {
     decidedUpTo: core.decidedUpTo,
     appliedUpTo: core.appliedUpTo,
     quorumConnected: core.quorumConnected,
+    configuration: {
+      configId: core.configuration.configId,
+      voters: slotsWith('voter'),
+      learners: slotsWith('learner'),
+    },
+    behind: core.behind,
+    faultySlots: core.faultySlots,
+    snapshotSlot: sources.snapshotSlot,
+    alarms: [...sources.alarms],
     revision: machine.revision,
     keys: machine.keyCount,
     commitLatency: meters.commit.take(),

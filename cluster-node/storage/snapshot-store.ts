@@ -130,6 +130,16 @@ export class SnapshotStore {
     return { snapshot: null, damaged };
   }
 
+  /** Removes every snapshot of a later slot: what is in them is in doubt. */
+  async dropAbove(slot: Slot): Promise<void> {
+    for (const each of await this.slots()) {
+      if (each <= slot) continue;
+      await rm(this.#path(each), { force: true });
+      this.#checked.delete(each);
+    }
+    await syncFolder(this.#folder);
+  }
+
   /** The machine's stream of a snapshot. Throws DataDamagedError, at its very end too. */
   read(slot: Slot): AsyncIterable<Uint8Array> {
     return readSnapshotFile(this.#path(slot));

@@ -78,10 +78,10 @@ it('ends a node that ignores SIGTERM', async () => {
 });
 
 it('says why a node ends again and again, does not wait for it for ever, and goes on starting it', async () => {
-  home.behave(nodeId, 'exit 9');
+  home.behave(nodeId, 'exit 77');
   const refusal = await agent.refusal('start', { nodeId });
   expect(refusal.kind).toBe('failed');
-  expect(refusal.message).toMatch(/exited with code 9; it has failed within 10 s of its start 6 times in a row/);
+  expect(refusal.message).toMatch(/exited with code 77; it has failed within 10 s of its start 6 times in a row/);
   expect(refusal.message).toMatch(/the disk is made of cheese/);
   expect(refusal.nextStep).toContain('node.log');
   const failing = await until('the reason in a sample', () => {
@@ -98,7 +98,7 @@ it('says why a node ends again and again, does not wait for it for ever, and goe
 }, 40_000);
 
 it('starts a failing node at once when asked to', async () => {
-  home.behave(nodeId, 'exit 9');
+  home.behave(nodeId, 'exit 77');
   await agent.refusal('start', { nodeId });
   home.behave(nodeId, '');
   expect(await agent.call('start', { nodeId })).toMatchObject({ state: 'running', restarts: 0, reason: null });

@@ -8,7 +8,9 @@ const self = { memberSlot: 1, nodeId: 'n-aaaaaaaa', name: 'node-1', address: '12
 export class SingleMachinePort implements NodePort {
   readonly clusterId = 'c-aaaaaaaa';
   readonly self = self;
-  readonly members = [self, { ...self, memberSlot: 2, nodeId: 'n-bbbbbbbb', name: 'node-2', address: 'fe80::2' }];
+  readonly members = [self, { ...self, memberSlot: 2, nodeId: 'n-bbbbbbbb', name: 'node-2', address: 'fe80::2' }].map(
+    (member) => ({ ...member, role: 'voter' as const }),
+  );
   readonly machine = new KeyValueMachine();
   /** Set: proposals and barriers are refused with it. */
   failure: NodeUnavailableError | null = null;

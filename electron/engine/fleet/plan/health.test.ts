@@ -34,6 +34,13 @@ const table: [string, Example, string, string, string][] = [
     '3 of 5 nodes work, writes need 3; tolerates 0 more. node-4 and node-5 are cut off by an injected fault.',
   ],
   [
+    'one with an alarm',
+    { voters: 3, change: { 2: { sample: { alarms: ['the disk is full; free some space'] } } } },
+    'warn',
+    'Writes are going on.',
+    '3 of 3 nodes work, writes need 2; tolerates 1. node-2: the disk is full; free some space.',
+  ],
+  [
     'one stopped',
     { voters: 3, change: { 3: stopped } },
     'warn',

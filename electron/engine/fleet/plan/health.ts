@@ -13,10 +13,11 @@ export function healthOf(picture: Picture): Health {
   const { members, quorumSize, situation } = picture;
   const heard = members.filter((member) => member.fresh).length;
   if (heard === 0) return nothingHeard(picture);
-  const detail = [margin(picture), ...losses(picture)].join(' ');
+  const alarms = alarmsOf(picture);
+  const detail = [margin(picture), ...losses(picture), ...alarms].join(' ');
   if (picture.leader !== null && picture.working.length >= quorumSize) {
     const whole = picture.working.length === members.length && holdingFaults(situation.faults).length === 0;
-    return { level: whole ? 'ok' : 'warn', headline: writesHeadline(picture), detail };
+    return { level: whole && alarms.length === 0 ? 'ok' : 'warn', headline: writesHeadline(picture), detail };
   }
   const alive = members.filter((member) => member.alive === true).length;
   if (alive < quorumSize && picture.possiblyAlive.length >= quorumSize)
@@ -70,6 +71,13 @@ function losses(picture: Picture): string[] {
   );
   const isUnseen = holdingFaults(picture.situation.faults).length > 0 && groups.size === 0;
   return isUnseen ? ['An injected fault is active.'] : sentences;
+}
+
+/** What nodes say is wrong with themselves or with others, in their words. */
+function alarmsOf({ members }: Picture): string[] {
+  return members.flatMap(({ name, fresh, sample }) =>
+    fresh && sample !== null ? sample.alarms.map((alarm) => `${name}: ${alarm.replace(/\.$/, '')}.`) : [],
+  );
 }
 
 /** A predicate in the singular and in the plural. */

@@ -1,0 +1,23 @@
+/** The core as this node's configuration and its disk have it. */
+import { PaxosCore } from '../paxos/core.ts';
+import type { LoadedConfig } from './load-config.ts';
+import type { RecoveredNode } from './recover.ts';
+
+const MAX_UNDECIDED_SLOTS = 4096;
+const MAX_BATCH_BYTES = 1024 * 1024;
+
+/** `boot` draws the jitter of this life. */
+export function createCore({ config, self }: LoadedConfig, recovered: RecoveredNode, boot: number): PaxosCore {
+  const { heartbeatMs, electionTimeoutMs, leaseReads } = config;
+  const options = {
+    self: self.memberSlot,
+    configuration: recovered.configuration,
+    heartbeatMs,
+    electionTimeoutMs,
+    seed: boot % 2 ** 32,
+    maxUndecidedSlots: MAX_UNDECIDED_SLOTS,
+    maxBatchBytes: MAX_BATCH_BYTES,
+    leaseReads: leaseReads && { durationMs: electionTimeoutMs, driftRatio: leaseReads.driftRatio },
+  };
+  return new PaxosCore(options, recovered.core);
+}

@@ -1,0 +1,62 @@
+import { describe, expect, it } from 'vitest';
+import { StateAudit, type StateDigest } from './state-audit.ts';
+
+const MEMBERS = [1, 2, 3];
+const at = (slot: number, digest: string, kind: StateDigest['kind'] = 'changes'): StateDigest => ({
+  kind,
+  slot,
+  digest,
+});
+
+describe('the comparison of states', () => {
+  it('finds nothing while members agree', () => {
+    const audit = new StateAudit(1);
+    expect(MEMBERS.flatMap((member) => audit.note(member, at(1024, 'aa'), MEMBERS))).toEqual([]);
+  });
+
+  it('finds that this node is the odd one, once', () => {
+    const audit = new StateAudit(1);
+    audit.note(1, at(1024, 'bb'), MEMBERS);
+    expect(audit.note(2, at(1024, 'aa'), MEMBERS)).toEqual([]);
+    const finding = { kind: 'selfIsOdd', of: at(1024, 'bb'), majority: 'aa' };
+    expect(audit.note(3, at(1024, 'aa'), MEMBERS)).toEqual([finding]);
+    expect(audit.note(3, at(1024, 'aa'), MEMBERS)).toEqual([]);
+  });
+
+  it('finds that another one is odd, whoever speaks first', () => {
+    const audit = new StateAudit(1);
+    audit.note(3, at(1024, 'cc'), MEMBERS);
+    audit.note(2, at(1024, 'aa'), MEMBERS);
+    const finding = { kind: 'peerIsOdd', member: 3, of: at(1024, 'cc'), majority: 'aa' };
+    expect(audit.note(1, at(1024, 'aa'), MEMBERS)).toEqual([finding]);
+  });
+
+  it('calls nobody odd without a majority of all members', () => {
+    const two = new StateAudit(1);
+    two.note(1, at(1024, 'aa'), [1, 2]);
+    expect(two.note(2, at(1024, 'bb'), [1, 2])).toEqual([{ kind: 'split', of: { kind: 'changes', slot: 1024 } }]);
+    const five = new StateAudit(1);
+    five.note(1, at(1024, 'aa'), [1, 2, 3, 4, 5]);
+    expect(five.note(2, at(1024, 'bb'), [1, 2, 3, 4, 5])).toEqual([]);
+  });
+
+  it('keeps kinds and slots apart, and knows how far contents agreed', () => {
+    const audit = new StateAudit(1);
+    audit.note(1, at(2048, 'aa', 'content'), MEMBERS);
+    audit.note(2, at(2048, 'bb'), MEMBERS);
+    expect(audit.note(3, at(1024, 'cc', 'content'), MEMBERS)).toEqual([]);
+    expect(audit.agreedContentUpTo).toBe(0);
+    audit.note(2, at(2048, 'aa', 'content'), MEMBERS);
+    expect(audit.agreedContentUpTo).toBe(2048);
+    expect(audit.newest()).toEqual([at(2048, 'aa', 'content')]);
+  });
+
+  it('forgets old slots', () => {
+    const audit = new StateAudit(1);
+    for (let slot = 1; slot <= 100; slot++) audit.note(1, at(slot, 'aa'), MEMBERS);
+    audit.note(2, at(1, 'bb'), MEMBERS);
+    expect(audit.note(3, at(1, 'bb'), MEMBERS)).toEqual([]);
+    audit.note(2, at(100, 'bb'), MEMBERS);
+    expect(audit.note(3, at(100, 'bb'), MEMBERS)).toHaveLength(1);
+  });
+});

@@ -1,0 +1,115 @@
+/**
+ * Compares this node's state with the others' at agreed slots. Deterministic machines that executed the same slots are equal; one
+ * that is not has a fault of memory, of the disk or of the program. The odd one out is whoever differs from more than half
+ * of the members. This finds a node that is broken; it is no defence against nodes that lie on purpose.
+ */
+import type { MemberSlot, Slot } from '../contract/ballot.ts';
+
+/** `changes`: a running hash over every change. `content`: a hash over everything that the machine holds. */
+export type DigestKind = 'changes' | 'content';
+
+export interface StateDigest {
+  readonly kind: DigestKind;
+  readonly slot: Slot;
+  /** Lower-case hex, at most 64 digits. */
+  readonly digest: string;
+}
+
+export type AuditFinding =
+  | { readonly kind: 'selfIsOdd'; readonly of: StateDigest; readonly majority: string }
+  | { readonly kind: 'peerIsOdd'; readonly member: MemberSlot; readonly of: StateDigest; readonly majority: string }
+  /** Members differ, and none of the digests is that of a majority. */
+  | { readonly kind: 'split'; readonly of: Omit<StateDigest, 'digest'> };
+
+/** Agreed slots that are remembered of each kind: a node further behind than that is compared again once it has caught up. */
+const SLOTS_KEPT = 64;
+
+interface Comparison {
+  readonly kind: DigestKind;
+  readonly slot: Slot;
+  readonly byMember: Map<MemberSlot, string>;
+  /** Members that were reported as odd here; `self` too. A split is reported as member 0. */
+  readonly reported: Set<MemberSlot>;
+}
+
+export class StateAudit {
+  /** The highest slot at which more than half of the members, this one included, had the same content. */
+  agreedContentUpTo: Slot = 0;
+  readonly #self: MemberSlot;
+  readonly #comparisons: Record<DigestKind, Map<Slot, Comparison>> = { changes: new Map(), content: new Map() };
+
+  constructor(self: MemberSlot) {
+    this.#self = self;
+  }
+
+  /** Notes a member's digest (`self` for this node's own); what follows from it for the first time is returned. */
+  note(from: MemberSlot, of: StateDigest, members: readonly MemberSlot[]): AuditFinding[] {
+    const comparison = this.#comparison(of);
+    if (comparison === null) return [];
+    comparison.byMember.set(from, of.digest);
+    return this.#judge(comparison, members);
+  }
+
+  /** Digests of this node for a member that just connected: the newest of each kind. */
+  newest(): StateDigest[] {
+    const kinds: DigestKind[] = ['changes', 'content'];
+    return kinds.flatMap((kind) => {
+      const own = [...this.#comparisons[kind].values()].findLast(({ byMember }) => byMember.has(this.#self));
+      const digest = own?.byMember.get(this.#self);
+      return own === undefined || digest === undefined ? [] : [{ kind, slot: own.slot, digest }];
+    });
+  }
+
+  /** null for a slot so old that it is forgotten. */
+  #comparison({ kind, slot }: StateDigest): Comparison | null {
+    const bySlot = this.#comparisons[kind];
+    const known = bySlot.get(slot);
+    if (known !== undefined) return known;
+    if (bySlot.size >= SLOTS_KEPT) {
+      const oldest = Math.min(...bySlot.keys());
+      if (slot < oldest) return null;
+      bySlot.delete(oldest);
+    }
+    const comparison = { kind, slot, byMember: new Map(), reported: new Set<MemberSlot>() };
+    bySlot.set(slot, comparison);
+    return comparison;
+  }
+
+  #judge(comparison: Comparison, members: readonly MemberSlot[]): AuditFinding[] {
+    const { kind, slot, byMember, reported } = comparison;
+    const voices = members.filter((member) => byMember.has(member));
+    const counts = new Map<string, number>();
+    for (const member of voices) {
+      const digest = byMember.get(member) as string;
+      counts.set(digest, (counts.get(digest) ?? 0) + 1);
+    }
+    const [majority] = [...counts].find(([, count]) => count * 2 > members.length) ?? [];
+    if (majority === undefined) {
+      const isSplit = counts.size > 1 && voices.length === members.length && !reported.has(0);
+      if (isSplit) reported.add(0);
+      return isSplit ? [{ kind: 'split', of: { kind, slot } }] : [];
+    }
+    if (kind === 'content' && byMember.get(this.#self) === majority)
+      this.agreedContentUpTo = Math.max(this.agreedContentUpTo, slot);
+    const odd = voices.filter((member) => byMember.get(member) !== majority && !reported.has(member));
+    return odd.map((member): AuditFinding => {
+      reported.add(member);
+      const of = { kind, slot, digest: byMember.get(member) as string };
+      return member === this.#self ? { kind: 'selfIsOdd', of, majority } : { kind: 'peerIsOdd', member, of, majority };
+    });
+  }
+}
+
+/** What was found, in a sentence. */
+export function findingText(finding: AuditFinding, nameOf: (member: MemberSlot) => string): string {
+  const { slot, kind } = finding.of;
+  const what = kind === 'content' ? 'the whole state' : 'the changes so far';
+  switch (finding.kind) {
+    case 'split':
+      return `at slot ${slot} members differ in ${what}, and none has a majority`;
+    case 'peerIsOdd':
+      return `${nameOf(finding.member)} differs from the majority in ${what} at slot ${slot}: it must build its state again`;
+    case 'selfIsOdd':
+      return `this node differs from the majority in ${what} at slot ${slot} (${finding.of.digest}, not ${finding.majority})`;
+  }
+}

@@ -1,0 +1,95 @@
+/**
+ * The replicated state of this node and what follows from each executed slot: a new configuration, a snapshot that is due, a
+ * comparison with the other nodes. The machine is replaced whole when a peer's snapshot is installed.
+ */
+import type { MemberSlot, Slot } from '../contract/ballot.ts';
+import type { Configuration } from '../contract/configuration.ts';
+import type { Applied, KeyValueMachine } from '../machine/machine.ts';
+import { AGREED_SLOT_INTERVAL } from '../machine/snapshot-schedule.ts';
+import type { SnapshotInfo } from '../storage/snapshot-file.ts';
+import type { Membership } from './membership.ts';
+import { configurationAfter } from './recover.ts';
+import type { InstalledState } from './snapshots.ts';
+import { type AuditFinding, StateAudit, type StateDigest } from './state-audit.ts';
+
+export interface StateSurroundings {
+  readonly self: MemberSlot;
+  readonly membership: Membership;
+  readonly takeSnapshot: (machine: KeyValueMachine, configuration: Configuration) => void;
+  /** Tells all other members. */
+  readonly broadcast: (digest: StateDigest) => void;
+  readonly onFinding: (finding: AuditFinding) => void;
+  /** The configuration in force changed with the slot just executed. */
+  readonly onConfiguration: (configuration: Configuration) => void;
+}
+
+export class StateKeeper {
+  #machine: KeyValueMachine;
+  readonly #audit: StateAudit;
+  readonly #around: StateSurroundings;
+  #installed: InstalledState | null = null;
+
+  constructor(machine: KeyValueMachine, around: StateSurroundings) {
+    this.#machine = machine;
+    this.#around = around;
+    this.#audit = new StateAudit(around.self);
+  }
+
+  get machine(): KeyValueMachine {
+    return this.#machine;
+  }
+
+  /** Up to here the whole content was compared and was the majority's. */
+  get agreedContentUpTo(): Slot {
+    return this.#audit.agreedContentUpTo;
+  }
+
+  /** Executes the next slot. */
+  apply(slot: Slot, value: Uint8Array): Applied | null {
+    const { membership, onConfiguration, takeSnapshot } = this.#around;
+    const applied = this.#machine.apply(slot, value);
+    const configuration = configurationAfter(membership.configuration, value);
+    if (configuration !== membership.configuration) onConfiguration(configuration);
+    if (slot % AGREED_SLOT_INTERVAL === 0) this.#noteOwn({ kind: 'changes', slot, digest: this.#machine.stateHash() });
+    if (this.#machine.isSnapshotDue) takeSnapshot(this.#machine, membership.configuration);
+    return applied;
+  }
+
+  /** A state built from a peer's snapshot: it takes over when the core says so. */
+  prepare(state: InstalledState): void {
+    this.#installed = state;
+  }
+
+  /** The machine stands at this slot from now on, unless it is further already. */
+  install(slot: Slot): void {
+    const state = this.#installed;
+    this.#installed = null;
+    if (state === null || state.machine.appliedUpTo !== slot || slot <= this.#machine.appliedUpTo) return;
+    this.#machine = state.machine;
+    this.#around.onConfiguration(state.configuration);
+  }
+
+  onSnapshotTaken({ slot, sha256 }: SnapshotInfo): void {
+    this.#noteOwn({ kind: 'content', slot, digest: sha256 });
+  }
+
+  onPeerDigest(from: MemberSlot, digest: StateDigest): void {
+    this.#report(this.#audit.note(from, digest, this.#around.membership.slots));
+  }
+
+  /** What a member that just connected should hear. */
+  newestDigests(): StateDigest[] {
+    return this.#audit.newest();
+  }
+
+  #noteOwn(digest: StateDigest): void {
+    const { self, membership, broadcast } = this.#around;
+    const findings = this.#audit.note(self, digest, membership.slots);
+    broadcast(digest);
+    this.#report(findings);
+  }
+
+  #report(findings: readonly AuditFinding[]): void {
+    for (const finding of findings) this.#around.onFinding(finding);
+  }
+}

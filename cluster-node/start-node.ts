@@ -1,0 +1,88 @@
+/** The birth of a node: everything that happens before it says its first word, and what is undone when that fails. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import type { Slot } from './contract/ballot.ts';
+import { firstConfiguration } from './contract/configuration.ts';
+import { SynodNode } from './node.ts';
+import { helloOf } from './peer/codec.ts';
+import type { LoadedConfig } from './runtime/load-config.ts';
+import { Membership } from './runtime/membership.ts';
+import { enterQuarantine } from './runtime/quarantine.ts';
+import { recoverNode } from './runtime/recover.ts';
+import { NodeMeters } from './runtime/sample.ts';
+import { type InstalledState, Snapshots } from './runtime/snapshots.ts';
+import { openSnapshotStore } from './storage/snapshot-store.ts';
+import { openStorage } from './storage/storage.ts';
+
+const FETCH_AGAIN_MS = 1000;
+/** Entries kept below a snapshot, so that a peer a little behind need not fetch it. */
+const RETAINED_SLOTS = 8192;
+
+export interface NodeSurroundings {
+  readonly logger: Logger;
+  /** The process must end now: the disk failed. */
+  readonly onDiskFailed: (error: unknown) => void;
+  /** The process must end now and be started again: its state is not the majority's. */
+  readonly onStateDiverged: (reason: string) => void;
+}
+
+/** Starts a node. Throws ListenError, the errors of storage/errors.ts, or the system's; then nothing is left open. */
+export async function startNode(loaded: LoadedConfig, surroundings: NodeSurroundings): Promise<SynodNode> {
+  const { config, self, dataDir, birthPath } = loaded;
+  const { logger, onDiskFailed } = surroundings;
+  const { clusterId, nodeId } = config;
+  const meters = new NodeMeters();
+  let node: SynodNode | null = null;
+  const storage = await openStorage({
+    dataDir,
+    birthPath,
+    identity: { clusterId, nodeId, memberSlot: self.memberSlot },
+    events: {
+      onDurable: (upTo, tookMs) => node?.onDurable(upTo, tookMs),
+      onStalled: (isStalled, error) => node?.onDiskFull(isStalled, error),
+      onFatal: onDiskFailed,
+    },
+  });
+  try {
+    const store = await openSnapshotStore({ dataDir, clusterId });
+    const membership = new Membership(firstConfiguration(config.members), loaded.contacts);
+    const peers = () => membership.reachable(performance.now()).filter((peer) => peer.nodeId !== nodeId);
+    const snapshots = new Snapshots({
+      store,
+      hello: helloOf(clusterId, self),
+      tls: loaded.peerTls,
+      rule: config.snapshotRule ?? undefined,
+      logger,
+      peers,
+      onTaken: (snapshot) => node?.onSnapshotTaken(snapshot),
+      // Closing the log ends the wait; whatever else goes wrong with it ends the process by itself.
+      trim: (slot) => void storage.trimBelow(slot, RETAINED_SLOTS).catch(() => undefined),
+      raise: (key, text) => (node ? node.alarms.raise(key, text) : logger.warn(text)),
+      clear: (key, text) => node?.alarms.clear(key, text),
+    });
+    const fetch = (minSlot: Slot) => fetchUntilDone(snapshots, minSlot);
+    const recovered = await recoverNode({ loaded, storage, store, snapshots, logger, fetch });
+    membership.change(recovered.configuration, performance.now());
+    const onStateDiverged = (reason: string, trustedUpTo: Slot) => {
+      void enterQuarantine(dataDir, { reason, trustedUpTo }).then(
+        () => surroundings.onStateDiverged(reason),
+        onDiskFailed,
+      );
+    };
+    node = new SynodNode({ loaded, storage, recovered, membership, snapshots, meters, logger, onStateDiverged });
+    await node.open();
+    return node;
+  } catch (error) {
+    await (node ? node.close() : storage.close());
+    throw error;
+  }
+}
+
+/** Without the state before it the log is of no use: there is nothing else to do than to ask again. */
+async function fetchUntilDone(snapshots: Snapshots, minSlot: Slot): Promise<InstalledState> {
+  for (;;) {
+    const state = await snapshots.fetch(0, minSlot);
+    if (state !== null) return state;
+    await sleep(FETCH_AGAIN_MS);
+  }
+}
