@@ -7,14 +7,11 @@ import type { Ballot, Slot } from '../../cluster-node/contract/ballot.ts';
 import type { Entry, FaultySlot } from '../../cluster-node/contract/peer.ts';
 import type { DurableRecord, RecoveredState } from '../../cluster-node/paxos/interface.ts';
 import type { Random } from './random.ts';
+import { type Damage, entriesFrom, type SimulatedDisk, type WrittenRecord } from './simulated-disk.ts';
 
-export interface WrittenRecord {
-  readonly sequence: number;
-  /** null: the runtime kept it to itself. */
-  readonly record: DurableRecord | null;
-}
+const NONE: ReadonlySet<Slot> = new Set();
 
-export class Disk {
+export class Disk implements SimulatedDisk {
   #promised: Ballot = 0;
   #decidedUpTo: Slot = 0;
   #entries: (Entry | undefined)[] = [];
@@ -29,29 +26,27 @@ export class Disk {
     return this.#unsynced.length;
   }
 
-  get rottenSlots(): ReadonlyMap<Slot, unknown> {
-    return this.#rotten;
+  get damagedSlots(): ReadonlySet<Slot> {
+    return this.#rotten.size === 0 ? NONE : new Set(this.#rotten.keys());
   }
 
-  /** The first `count` records that are not durable yet become so; returns them. */
   sync(count: number): readonly WrittenRecord[] {
     const synced = this.#unsynced.splice(0, count);
     for (const { record } of synced) if (record !== null) this.#keep(record);
     return synced;
   }
 
-  /** Loses what was not synced, except for a random prefix of it; returns the records that survived by luck. */
   crash(random: Random): readonly WrittenRecord[] {
     const lucky = random.chance(0.5) ? this.sync(random.integer(0, this.#unsynced.length)) : [];
     this.#unsynced = [];
     return lucky;
   }
 
-  /** Damages what is accepted in this slot; `knowsBallot`: its ballot can still be told. */
-  rot(slot: Slot, knowsBallot: boolean): void {
+  /** After bit rot its ballot can still be told. */
+  damage(slot: Slot, how: Damage): void {
     const entry = this.#entries[slot];
     if (entry === undefined) return;
-    this.#rotten.set(slot, knowsBallot ? entry.ballot : null);
+    this.#rotten.set(slot, how === 'bitRot' ? entry.ballot : null);
     this.#entries[slot] = undefined;
   }
 
@@ -67,18 +62,8 @@ export class Disk {
     return this.#entries[slot];
   }
 
-  /** Consecutive entries from `fromSlot`, as the runtime reads them from its log; null when the first is damaged. */
   read(fromSlot: Slot, maxBytes: number): Entry[] | null {
-    const entries: Entry[] = [];
-    let bytes = 0;
-    for (let slot = fromSlot; slot <= this.#decidedUpTo; slot++) {
-      if (this.#rotten.has(slot)) return entries.length > 0 ? entries : null;
-      const entry = this.#entries[slot];
-      bytes += entry?.value.length ?? 0;
-      if (entry === undefined || (entries.length > 0 && bytes > maxBytes)) break;
-      entries.push(entry);
-    }
-    return entries;
+    return entriesFrom(this, { fromSlot, upTo: this.#decidedUpTo, maxBytes });
   }
 
   #keep(record: DurableRecord): void {

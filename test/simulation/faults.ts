@@ -12,6 +12,7 @@ import type { World } from './world.ts';
 /** With fewer members the others cannot make up for what one disk lost. */
 const MIN_MEMBERS_FOR_DAMAGE = 3;
 const MEAN_AGE_OF_ROT_SLOTS = 10;
+const DAMAGES = ['bitRot', 'bitRot', 'lostWrite', 'misdirectedWrite'] as const;
 
 export class Faults {
   #world: World;
@@ -144,6 +145,7 @@ export class Faults {
       nodes.length < MIN_MEMBERS_FOR_DAMAGE ||
       this.#world.mix.changesMembers ||
       !nodes.includes(node) ||
+      !node.isUp ||
       nodes.some(({ hasLostDisk }) => hasLostDisk)
     )
       return;
@@ -154,11 +156,12 @@ export class Faults {
     for (let count = Math.floor(fault.amount); count > 0; count--) {
       const slot = lastSlot - Math.min(lastSlot - 1, Math.floor(random.gap(MEAN_AGE_OF_ROT_SLOTS)));
       const others = nodes.filter((other) => other !== node);
-      if (node.disk.entry(slot) === undefined || others.some(({ disk }) => disk.rottenSlots.has(slot))) continue;
+      if (node.disk.entry(slot) === undefined || others.some(({ disk }) => disk.damagedSlots.has(slot))) continue;
       if (votes.chosen(slot) !== undefined && !others.some(({ disk }) => holds(disk.entry(slot), votes))) continue;
-      this.#world.count('bitRot');
+      const how = random.pick(DAMAGES);
+      this.#world.count(how);
       this.#world.checker.onDamaged(node.member);
-      node.disk.rot(slot, random.chance(0.5));
+      node.disk.damage(slot, how, random);
     }
   }
 
@@ -167,7 +170,7 @@ export class Faults {
     const nodes = this.#voters();
     if (this.#world.mix.changesMembers || !nodes.includes(node)) return;
     const lost = nodes.filter(({ hasLostDisk }) => hasLostDisk).length;
-    const isAnyRotten = nodes.some(({ disk }) => disk.rottenSlots.size > 0);
+    const isAnyRotten = nodes.some(({ disk }) => disk.damagedSlots.size > 0);
     if (node.hasLostDisk || isAnyRotten || lost + 1 > Math.floor((nodes.length - 1) / 2)) return;
     this.#world.count('lostDisk');
     node.loseDisk();

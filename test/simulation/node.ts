@@ -14,8 +14,10 @@ import { PaxosCore } from '../../cluster-node/paxos/core.ts';
 import type { CoreStatus, Effect, Input, RecoveredState } from '../../cluster-node/paxos/interface.ts';
 import { Clients } from './clients.ts';
 import { Disk } from './disk.ts';
+import { LogDisk } from './log-disk.ts';
 import type { Random } from './random.ts';
 import { RegisterMachine } from './register-machine.ts';
+import type { SimulatedDisk } from './simulated-disk.ts';
 import type { World } from './world.ts';
 
 export const HEARTBEAT_MS = 50;
@@ -31,7 +33,7 @@ type Send = Extract<Effect, { kind: 'send' }>;
 
 export class SimulatedNode {
   readonly member: MemberSlot;
-  disk = new Disk();
+  disk: SimulatedDisk;
   readonly clients: Clients;
   machine: RegisterMachine;
   #world: World;
@@ -62,6 +64,7 @@ export class SimulatedNode {
     this.#world = world;
     this.member = member;
     this.#random = world.stream(FIRST_NODE_STREAM + member);
+    this.disk = this.#newDisk();
     this.clients = new Clients(world, member);
     this.machine = new RegisterMachine(world.control.appliesOnce);
     world.receivers.set(member, this);
@@ -143,7 +146,7 @@ export class SimulatedNode {
     this.#hasLostDisk = true;
     this.#downForMs = RESTART_MS;
     if (this.isUp) this.#crash();
-    this.disk = new Disk();
+    this.disk = this.#newDisk();
   }
 
   /** Nothing befalls this node any more. */
@@ -181,6 +184,10 @@ export class SimulatedNode {
 
   status(): CoreStatus | null {
     return this.#core?.status(this.#localMs()) ?? null;
+  }
+
+  #newDisk(): SimulatedDisk {
+    return this.#world.mix.hasRealLog ? new LogDisk() : new Disk();
   }
 
   #localMs(): number {

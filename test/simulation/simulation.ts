@@ -189,7 +189,7 @@ class Simulation {
     const shuffled = this.#chance.shuffled(nodes.filter(isVoter));
     const size = this.#chance.integer(Math.min(Math.max(phase1, phase2), shuffled.length), shuffled.length);
     const isDivided = nodes.some((node) => node.status()?.configuration.configId !== configuration.configId);
-    const isRotten = nodes.some(({ disk }) => disk.rottenSlots.size > 0);
+    const isRotten = nodes.some(({ disk }) => disk.damagedSlots.size > 0);
     return isRotten || (this.#mix.changesMembers && isDivided) ? nodes : shuffled.slice(0, size);
   }
 

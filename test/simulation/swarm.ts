@@ -27,6 +27,8 @@ export interface Mix {
   readonly leaseReads: LeaseReads | null;
   /** Either members change or disks are damaged: both at once may lose what no protocol could find again. */
   readonly changesMembers: boolean;
+  /** Nodes have the product's log over bytes, not a list of records. */
+  readonly hasRealLog: boolean;
   readonly safetyMs: number;
 }
 
@@ -48,6 +50,7 @@ export function drawMix(random: Random): Mix {
       ? { durationMs: random.pick([200, 450, 1000]), driftRatio: MAX_DRIFT_RATIO * 1.01 }
       : null,
     changesMembers: random.chance(0.4),
+    hasRealLog: random.chance(0.4),
     safetyMs: random.between(800, 5000),
   };
 }
