@@ -13,9 +13,11 @@ import type { Peer, Peers } from './peers.ts';
 /** Much worse: this many times as slow, */
 const WORSE_RATIO = 5;
 /** and by this many milliseconds, so that nothing moves for what nobody would feel, */
-const WORSE_MS = 20;
+const WORSE_SYNC_MS = 20;
+/** or where it is no more than the load of leading, which would only follow the leader, */
+const WORSE_LAG_MS = 150;
 /** for this many heartbeats on end. */
-const WORSE_HEARTBEATS = 10;
+const WORSE_HEARTBEATS = 20;
 /** After a hand-over this node starts no other for a while, or two that are ill by turns would throw leadership to and fro. */
 const QUIET_TIMEOUTS = 40;
 /** A full disk can lead nothing, so it tries again sooner when nobody took over. */
@@ -80,14 +82,22 @@ export class Health {
 
 function whyWorse(own: NodeHealth, other: NodeHealth): HandOver['reason'] | null {
   if (own.isDiskFull) return 'diskFull';
-  if (isMuchWorse(own.syncMs, other.syncMs) && !isMuchWorse(other.loopLagMs, own.loopLagMs)) return 'slowDisk';
-  if (isMuchWorse(own.loopLagMs, other.loopLagMs) && !isMuchWorse(other.syncMs, own.syncMs)) return 'slowLoop';
+  if (hasWorseDisk(own, other) && !hasWorseLoop(other, own)) return 'slowDisk';
+  if (hasWorseLoop(own, other) && !hasWorseDisk(other, own)) return 'slowLoop';
   return null;
 }
 
+function hasWorseDisk(mine: NodeHealth, other: NodeHealth): boolean {
+  return isMuchWorse(mine.syncMs, other.syncMs, WORSE_SYNC_MS);
+}
+
+function hasWorseLoop(mine: NodeHealth, other: NodeHealth): boolean {
+  return isMuchWorse(mine.loopLagMs, other.loopLagMs, WORSE_LAG_MS);
+}
+
 /** 0 is "nothing measured yet", with which nothing compares. */
-function isMuchWorse(mine: number, other: number): boolean {
-  return other > 0 && mine > WORSE_RATIO * other && mine > other + WORSE_MS;
+function isMuchWorse(mine: number, other: number, byMs: number): boolean {
+  return other > 0 && mine > WORSE_RATIO * other && mine > other + byMs;
 }
 
 function slowness(health: NodeHealth): number {

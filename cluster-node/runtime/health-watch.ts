@@ -4,8 +4,9 @@
  */
 import type { NodeHealth } from '../contract/peer.ts';
 
-/** Weight of a new measurement: about ten of them make the figure. */
-const WEIGHT = 0.1;
+/** Weights of a new measurement: about ten writes make one figure, and about a hundred ticks, a second, the other. */
+const SYNC_WEIGHT = 0.1;
+const LAG_WEIGHT = 0.01;
 /** Told to the core at least so often, and sooner when a figure has doubled or halved. */
 const REPORT_MS = 1000;
 
@@ -29,7 +30,7 @@ export class HealthWatch {
   onTick(nowMs: number, pendingMs: number): void {
     if (this.#lastTickMs !== null) {
       const lateMs = Math.max(0, nowMs - this.#lastTickMs - this.#tickMs);
-      this.#loopLagMs += (lateMs - this.#loopLagMs) * WEIGHT;
+      this.#loopLagMs += (lateMs - this.#loopLagMs) * LAG_WEIGHT;
     }
     this.#lastTickMs = nowMs;
     if (pendingMs > this.#syncMs) this.onSync(pendingMs);
@@ -37,7 +38,7 @@ export class HealthWatch {
   }
 
   onSync(tookMs: number): void {
-    this.#syncMs += (tookMs - this.#syncMs) * WEIGHT;
+    this.#syncMs += (tookMs - this.#syncMs) * SYNC_WEIGHT;
   }
 
   onDiskFull(isFull: boolean, nowMs: number): void {

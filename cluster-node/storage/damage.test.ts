@@ -1,11 +1,14 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { inspectData, ownerOf } from '../inspect/inspect.ts';
 import { noteDiskFailure } from './disk-failures.ts';
 import { randomFrom } from './log/log-under-test.ts';
 import { accepted, endOfLog, entry, offsetsOf, open, readAll, segmentPaths } from './storage-under-test.ts';
+
+// Hundreds of starts from a real disk, on a machine that may be busy.
+vi.setConfig({ testTimeout: 60_000 });
 
 let root: string;
 let dataDir: string;
