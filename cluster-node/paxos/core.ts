@@ -85,7 +85,7 @@ export class PaxosCore {
     });
     this.#lag = new Lag({ out, log, peers, membership, obstacle: () => this.#learner.obstacle });
     const next = () => this.#election.route(this.#acceptor.promised);
-    const propose = (value: Uint8Array, digest: number) => this.#proposer.propose(value, digest);
+    const propose = (...what: Parameters<Proposer['propose']>) => this.#proposer.propose(...what);
     this.#requests = new ClientRequests({ out, options, route: { propose, next } });
     const register = (request: RequestId, replyTo: MemberSlot) => this.#proposer.registerRead(request, replyTo);
     this.#reads = new ClientReads({ out, options, route: { register, next } });

@@ -6,7 +6,7 @@
 import type { Ballot, MemberSlot, Slot } from '../contract/ballot.ts';
 import { type Configuration, encodeConfiguration } from '../contract/configuration.ts';
 import { digestOf } from '../contract/digest.ts';
-import type { Accepted, Entry } from '../contract/peer.ts';
+import type { Accept, Accepted, Entry } from '../contract/peer.ts';
 import type { Acceptor } from './acceptor.ts';
 import type { CoreOptions } from './interface.ts';
 import type { Learner } from './learner.ts';
@@ -34,6 +34,8 @@ interface Parts {
 }
 
 interface Follower {
+  /** The last slot with a request that came through this member: it is told of the decision at once. */
+  awaitsUpTo: Slot;
   durableUpTo: Slot;
   receivedUpTo: Slot;
   /** When it last advanced or was sent something again. */
@@ -65,6 +67,8 @@ export class Leadership {
   /** It is proposed. */
   #isStopped: boolean;
   #batchRecord = 0;
+  /** Followers have yet to hear what was decided last. */
+  #owesNotice = false;
   #gathered: Proposal[] = [];
   #followers = new Map<MemberSlot, Follower>();
   #parts: Parts;
@@ -78,6 +82,7 @@ export class Leadership {
     this.recoveredUpTo = parts.log.decidedUpTo + recovered.length;
     for (const peer of parts.peers.all)
       this.#followers.set(peer.member, {
+        awaitsUpTo: 0,
         durableUpTo: 0,
         receivedUpTo: 0,
         movedAtMs: parts.out.nowMs,
@@ -95,10 +100,12 @@ export class Leadership {
     return this.#proposedUpTo - this.#parts.log.decidedUpTo + this.#gathered.length;
   }
 
-  /** Takes in a value; false when too much is undecided already. */
-  propose(value: Uint8Array, digest: number): boolean {
+  /** Takes in a value that came through `origin`; false when too much is undecided already. */
+  propose(value: Uint8Array, digest: number, origin: MemberSlot): boolean {
     if (this.undecidedSlots >= this.#parts.options.maxUndecidedSlots) return false;
     this.#gathered.push({ value, digest, isStop: false });
+    const follower = this.#followers.get(origin);
+    if (follower !== undefined) follower.awaitsUpTo = this.#proposedUpTo + this.#gathered.length;
     this.flush();
     return true;
   }
@@ -145,17 +152,28 @@ export class Leadership {
       this.#resendPage(from, follower);
   }
 
-  /** Decides what a quorum has durably accepted; tells the followers at once, with the next batch if there is one. */
+  /**
+   * Decides what a quorum has durably accepted. Followers hear of it with the next batch; those whose clients wait for it at
+   * once; the others by `onTick` when there is no next batch.
+   */
   count(): void {
     const { log, learner } = this.#parts;
     const chosenUpTo = this.#quorums.phase2UpTo((member) => this.durableUpTo(member));
-    const hasNews = chosenUpTo > log.decidedUpTo;
-    if (hasNews) learner.decideUpTo(Math.min(chosenUpTo, this.#proposedUpTo));
-    if (!this.flush() && hasNews) this.sendNotice();
+    const before = log.decidedUpTo;
+    if (chosenUpTo > before) learner.decideUpTo(Math.min(chosenUpTo, this.#proposedUpTo));
+    if (this.flush() || chosenUpTo <= before) return;
+    this.#owesNotice = true;
+    if (this.isPaused || this.#isStopped) return this.sendNotice();
+    for (const [member, { awaitsUpTo }] of this.#followers) if (awaitsUpTo > before) this.sendNotice(member);
+  }
+
+  onTick(): void {
+    if (this.#owesNotice) this.sendNotice();
   }
 
   /** An empty accept: carries the decided slot, and binds followers that missed phase 1 to this ballot. */
   sendNotice(only?: MemberSlot): void {
+    if (only === undefined) this.#owesNotice = false;
     for (const member of this.#followers.keys())
       if (only === undefined || only === member) this.#sendAccept(member, []);
   }
@@ -214,7 +232,10 @@ export class Leadership {
     this.#proposedUpTo += entries.length;
     acceptor.accept(this.ballot, entries);
     this.#batchRecord = out.lastRecord;
-    for (const peer of peers.all) if (peers.isHeard(peer, out.nowMs)) this.#sendAccept(peer.member, entries);
+    this.#owesNotice = false;
+    // One message for all: it is put into bytes once.
+    const message = this.#acceptOf(entries);
+    for (const peer of peers.all) if (peers.isHeard(peer, out.nowMs)) out.send(peer.member, message);
   }
 
   #proposeAgain(recovered: readonly Entry[]): void {
@@ -233,7 +254,10 @@ export class Leadership {
   }
 
   #sendAccept(to: MemberSlot, entries: readonly Entry[]): void {
-    const { decidedUpTo } = this.#parts.log;
-    this.#parts.out.send(to, { kind: 'accept', ballot: this.ballot, entries, decidedUpTo });
+    this.#parts.out.send(to, this.#acceptOf(entries));
+  }
+
+  #acceptOf(entries: readonly Entry[]): Accept {
+    return { kind: 'accept', ballot: this.ballot, entries, decidedUpTo: this.#parts.log.decidedUpTo };
   }
 }

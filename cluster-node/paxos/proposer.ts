@@ -67,6 +67,7 @@ export class Proposer {
   onTick(): void {
     const { out, peers, options } = this.#parts;
     if (this.leadership !== null && !peers.canDecide(out.nowMs)) this.#stepDown('noQuorum');
+    this.leadership?.onTick();
     const progressAtMs = this.#candidacy?.progressAtMs;
     if (progressAtMs !== undefined && out.nowMs - progressAtMs >= options.electionTimeoutMs) this.#giveUp();
     if (this.leadership === null && this.#candidacy === null) this.#considerCampaign();
@@ -182,17 +183,20 @@ export class Proposer {
     leadership.stop(plan.configuration);
   }
 
-  propose(value: Uint8Array, digest: number): 'proposed' | 'busy' | 'notLeader' {
+  propose(value: Uint8Array, digest: number, origin: MemberSlot): 'proposed' | 'busy' | 'notLeader' {
     if (this.leadership === null) return 'notLeader';
-    return this.leadership.propose(value, digest) ? 'proposed' : 'busy';
+    return this.leadership.propose(value, digest, origin) ? 'proposed' : 'busy';
   }
 
   registerRead(request: RequestId, replyTo: MemberSlot): boolean {
     if (this.leadership === null) return false;
-    const { rules, log, lease, confirmation } = this.#parts;
+    const { rules, log, lease, confirmation, options } = this.#parts;
     const readSlot = rules.readSlot(log.decidedUpTo, this.leadership.recoveredUpTo);
-    if (lease.holds(this.leadership.ballot)) confirmation.answer(request, replyTo, readSlot);
-    else confirmation.add(request, replyTo, readSlot);
+    if (lease.holds(this.leadership.ballot)) {
+      // No heartbeat takes it there.
+      if (replyTo !== options.self) this.leadership.sendNotice(replyTo);
+      confirmation.answer(request, replyTo, readSlot);
+    } else confirmation.add(request, replyTo, readSlot);
     return true;
   }
 

@@ -16,8 +16,8 @@ const GIVE_BACK_AFTER_TIMEOUTS = 4;
 
 /** The way of a value to a leader, as of now. */
 export interface ProposalRoute {
-  /** Proposes here; 'notLeader' when this node does not lead. */
-  propose(value: Uint8Array, digest: number): 'proposed' | 'busy' | 'notLeader';
+  /** Proposes here what came through `origin`; 'notLeader' when this node does not lead. */
+  propose(value: Uint8Array, digest: number, origin: MemberSlot): 'proposed' | 'busy' | 'notLeader';
   /** The member to forward to; 0 when nobody is known. */
   next(): MemberSlot;
 }
@@ -124,7 +124,7 @@ export class ClientRequests {
     const { request, value, hops } = message;
     // No node that keeps the rule above sends one.
     if (isConfigurationValue(value)) return;
-    const outcome = route.propose(value, digestOf(value));
+    const outcome = route.propose(value, digestOf(value), request.origin);
     if (outcome === 'proposed') return;
     if (outcome === 'busy') return out.send(from, { kind: 'forwardRefused', request, reason: 'busy' });
     const next = hops < MAX_HOPS ? route.next() : 0;
@@ -148,7 +148,7 @@ export class ClientRequests {
     const { out, options, route } = this.#parts;
     const { request, value, digest } = pending;
     pending.retryAtMs = out.nowMs + options.heartbeatMs;
-    const outcome = route.propose(value, digest);
+    const outcome = route.propose(value, digest, request.origin);
     pending.obstacle = outcome === 'busy' ? 'busy' : 'noLeader';
     if (outcome === 'busy') return;
     if (outcome === 'notLeader') {

@@ -42,6 +42,7 @@ export class Transport {
   readonly #links = new Map<MemberSlot, { readonly peer: MemberAddress; readonly link: OutboundLink }>();
   readonly #strangers = new Map<MemberSlot, MemberAddress>();
   readonly #server: InboundServer;
+  #encoded: { readonly message: PeerMessage | DigestFrame; readonly frame: Buffer } | null = null;
   #wanted: readonly MemberAddress[];
   #isOpen = false;
 
@@ -92,7 +93,13 @@ export class Transport {
     const link = this.#links.get(to)?.link;
     if (!link?.isUp || this.#options.filter.dropsTo(to)) return;
     const isEssential = message.kind !== 'heartbeat' && message.kind !== 'heartbeatReply';
-    link.send(encodeFrame(message), isEssential);
+    link.send(this.#frameOf(message), isEssential);
+  }
+
+  /** A message for several members comes several times running, and is put into bytes once. */
+  #frameOf(message: PeerMessage | DigestFrame): Buffer {
+    if (this.#encoded?.message !== message) this.#encoded = { message, frame: encodeFrame(message) };
+    return this.#encoded.frame;
   }
 
   isConnected(member: MemberSlot): boolean {
