@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ELECTION_TIMEOUT_MS, HEARTBEAT_MS, DiskCluster } from './disk-cluster.ts';
+import { ELECTION_TIMEOUT_MS, HEARTBEAT_MS, DiskCluster, TICK_MS } from './disk-cluster.ts';
 
 describe('the core in a cluster', () => {
   it('elects one leader, decides what any member takes in, and delivers it in one order everywhere', () => {
@@ -7,6 +7,7 @@ describe('the core in a cluster', () => {
     cluster.run(500);
     expect(cluster.leaders()).toHaveLength(1);
     for (let i = 1; i <= 30; i++) cluster.propose((i % 3) + 1, `v${i}`, i);
+    cluster.run(TICK_MS);
     expect(cluster.delivered(1)).toHaveLength(30);
     expect(cluster.delivered(2)).toEqual(cluster.delivered(1));
     expect(cluster.delivered(3)).toEqual(cluster.delivered(1));

@@ -1,6 +1,6 @@
 /**
  * A few cores with an instant network and instant disks, for tests: enough for what one step leads to. Time passes only in
- * `run`, in ticks of 10 ms; links can be cut, nodes stopped and started again from what their disks hold.
+ * `run`, in ticks; links can be cut, nodes stopped and started again from what their disks hold.
  */
 import type { MemberSlot, Slot } from '../contract/ballot.ts';
 import { type Configuration, type ConfigurationChange, firstConfiguration } from '../contract/configuration.ts';
@@ -10,6 +10,8 @@ import type { CoreEvent, CoreOptions, CoreStatus, DurableRecord, Effect, Input, 
 import { exampleMember } from './member-example.ts';
 import { PAXOS_RULES, type PaxosRules } from './rules.ts';
 
+/** In which a leader tells what nobody waited for. */
+export const TICK_MS = 10;
 export const HEARTBEAT_MS = 50;
 export const ELECTION_TIMEOUT_MS = 500;
 
@@ -88,7 +90,7 @@ export class DiskCluster {
   }
 
   run(ms: number): void {
-    for (const end = this.nowMs + ms; this.nowMs < end; this.nowMs += 10)
+    for (const end = this.nowMs + ms; this.nowMs < end; this.nowMs += TICK_MS)
       for (const member of this.cores.keys()) this.give(member, { kind: 'tick' });
   }
 

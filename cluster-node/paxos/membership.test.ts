@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { encodeConfiguration } from '../contract/configuration.ts';
 import { digestOf } from '../contract/digest.ts';
-import { ELECTION_TIMEOUT_MS, HEARTBEAT_MS, DiskCluster } from './disk-cluster.ts';
+import { ELECTION_TIMEOUT_MS, HEARTBEAT_MS, DiskCluster, TICK_MS } from './disk-cluster.ts';
 import { exampleMember } from './member-example.ts';
 
 const { memberSlot: _, ...FOURTH } = exampleMember(4);
@@ -183,6 +183,7 @@ describe('a learner', () => {
     expectLevel(cluster, [1, 2, 3, 4]);
     cluster.stop(others[0] as number);
     cluster.propose(leader, 'three of four', 21);
+    cluster.run(TICK_MS);
     expect(cluster.delivered(4).at(-1)).toBe('three of four');
     cluster.stop(others[1] as number);
     cluster.propose(leader, 'two of four', 22);
@@ -217,6 +218,7 @@ describe('quorum sizes', () => {
     cluster.run(2 * ELECTION_TIMEOUT_MS);
     expect(cluster.leaders()).toEqual([leader]);
     cluster.propose(leader, 'by two of five', 1);
+    cluster.run(TICK_MS);
     expect(cluster.delivered(others[0] as number)).toEqual(['by two of five']);
     cluster.stop(leader);
     for (const other of others.slice(1, 3)) cluster.start(other);

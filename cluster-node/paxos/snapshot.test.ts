@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { DiskCluster } from './disk-cluster.ts';
+import { DiskCluster, TICK_MS } from './disk-cluster.ts';
 
 /** A cluster in which one follower slept while the others decided 30 slots, of which they keep only the last five in the log. */
 function slept(): { cluster: DiskCluster; sleeper: number; leader: number; other: number } {
@@ -30,6 +30,7 @@ describe('a node behind the start of every log', () => {
     cluster.run(500);
     expect(cluster.delivered(sleeper)).toEqual(['v26', 'v27', 'v28', 'v29', 'v30']);
     cluster.propose(leader, 'after', 31);
+    cluster.run(TICK_MS);
     expect(cluster.delivered(sleeper).at(-1)).toBe('after');
     expect(cluster.status(sleeper).behind).toBeNull();
   });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Entry } from '../contract/peer.ts';
-import { DiskCluster, ELECTION_TIMEOUT_MS } from './disk-cluster.ts';
+import { DiskCluster, ELECTION_TIMEOUT_MS, TICK_MS } from './disk-cluster.ts';
 import { exampleMember } from './member-example.ts';
 
 const { memberSlot: _, ...FOURTH } = exampleMember(4);
@@ -39,6 +39,7 @@ describe('a removed member', () => {
     expect(cluster.status(goes).behind).toContain('not in the cluster any more');
     expect(cluster.status(leader)).toMatchObject({ role: 'leader', leaderBallot });
     cluster.propose(leader, 'of two', 1);
+    cluster.run(TICK_MS);
     expect(cluster.delivered(stays)).toEqual(['of two']);
     expect(cluster.delivered(goes)).toEqual([]);
   });
@@ -88,6 +89,7 @@ describe('a removed member', () => {
     expect(cluster.change(leader, { kind: 'remove', memberSlot: goes })).toContain('would be missing');
     expect(cluster.change(leader, { kind: 'remove', memberSlot: stays })).toBeNull();
     cluster.propose(leader, 'of two', 1);
+    cluster.run(TICK_MS);
     expect(cluster.delivered(goes)).toEqual(['of two']);
   });
 
