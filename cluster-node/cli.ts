@@ -47,7 +47,7 @@ async function run(argv: readonly string[]): Promise<number> {
 
 async function inspect(argv: readonly string[]): Promise<number> {
   try {
-    return (await import('./inspect/command.ts')).runInspect(argv);
+    return await (await import('./inspect/command.ts')).runInspect(argv);
   } catch (error) {
     process.stderr.write(`synod-node inspect: ${(error as Error).message}\n${USAGE}\n`);
     return nodeExitCodes.badConfig;

@@ -7,7 +7,7 @@
 import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { type AdminServer, createAdminServer } from './api/admin.ts';
+import type { AdminHandlers, AdminServer } from './api/admin.ts';
 import { type ClientServer, createClientServer } from './api/client-server.ts';
 import type { NodeEvent } from './contract/admin.ts';
 import type { MemberSlot, Slot } from './contract/ballot.ts';
@@ -59,6 +59,8 @@ export interface NodeParts {
   readonly membership: Membership;
   readonly snapshots: Snapshots;
   readonly meters: NodeMeters;
+  /** Listens already. */
+  readonly admin: AdminServer;
   readonly logger: Logger;
   /** This node's state is not the majority's and must be built again in a new life; snapshots above the slot are in doubt. */
   readonly onStateDiverged: (reason: string, trustedUpTo: Slot) => void;
@@ -81,15 +83,14 @@ export class SynodNode {
   readonly #handover: Handover;
   readonly #port: ClientPort;
   readonly #clients: ClientServer;
-  readonly #admin: AdminServer;
+  readonly #reconfiguring: Reconfiguring;
   #ticks: NodeJS.Timeout | null = null;
   #isDiskFull = false;
   #lastDurableAtMs = 0;
   #isStopping = false;
 
   constructor(parts: NodeParts) {
-    const { loaded, membership, logger } = parts;
-    const { config } = loaded;
+    const { loaded, membership } = parts;
     this.#parts = parts;
     this.#self = loaded.self;
     this.alarms = new Alarms({
@@ -119,22 +120,8 @@ export class SynodNode {
       nameOf: (member: MemberSlot) => membership.nameOf(member),
     };
     this.#handover = new Handover(following);
+    this.#reconfiguring = new Reconfiguring(following);
     this.#clients = createClientServer(this.#port, loaded.clientTls);
-    this.#admin = createAdminServer({
-      socketPath: loaded.adminSocket,
-      handlers: adminHandlers({
-        clusterName: config.clusterName,
-        boot: this.#boot,
-        events: this.#events,
-        filter: this.#filter,
-        handover: this.#handover,
-        membership,
-        reconfiguring: new Reconfiguring(following),
-        sample: () => this.#sample(),
-        record: (event) => this.#record(event),
-      }),
-      onFailure: (call, error) => logger.error({ call, err: error }, 'an admin call failed'),
-    });
   }
 
   async open(): Promise<void> {
@@ -150,7 +137,7 @@ export class SynodNode {
     logger.info({ ...storage.found, decidedUpTo }, 'read the log');
     for (const text of damagesInWords(storage.damages)) this.alarms.raise(text, text);
     this.#record({ kind: 'started', text: `started ${VERSION} with ${decidedUpTo} decided slots` });
-    await this.#admin.listen();
+    this.#parts.admin.serve(this.#adminHandlers());
   }
 
   onDurable(upTo: number, tookMs: number): void {
@@ -187,16 +174,31 @@ export class SynodNode {
 
   /** Closes everything at once. */
   async close(): Promise<void> {
-    const { snapshots, storage, meters } = this.#parts;
+    const { snapshots, storage, meters, admin } = this.#parts;
     this.#isStopping = this.#port.isStopping = true;
     if (this.#ticks) clearInterval(this.#ticks);
     this.#pending.stop();
     this.#loop.stop();
     await Promise.all([this.#clients.close(0), this.#transport.close(), snapshots.close()]);
     await storage.close();
-    await this.#admin.close();
+    await admin.close();
     this.#filter.close();
     meters.close();
+  }
+
+  #adminHandlers(): AdminHandlers {
+    const { loaded, membership } = this.#parts;
+    return adminHandlers({
+      clusterName: loaded.config.clusterName,
+      boot: this.#boot,
+      events: this.#events,
+      filter: this.#filter,
+      handover: this.#handover,
+      membership,
+      reconfiguring: this.#reconfiguring,
+      sample: () => this.#sample(),
+      record: (event) => this.#record(event),
+    });
   }
 
   get #tickMs(): number {

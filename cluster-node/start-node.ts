@@ -1,6 +1,10 @@
-/** The birth of a node: everything that happens before it says its first word, and what is undone when that fails. */
+/**
+ * The birth of a node: everything that happens before it says its first word, and what is undone when that fails. Its admin socket
+ * answers from early on, with how far it is.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { createAdminServer } from './api/admin.ts';
 import type { Slot } from './contract/ballot.ts';
 import { firstConfiguration } from './contract/configuration.ts';
 import { SynodNode } from './node.ts';
@@ -15,7 +19,7 @@ import { openSnapshotStore } from './storage/snapshot-store.ts';
 import { openStorage } from './storage/storage.ts';
 
 const FETCH_AGAIN_MS = 1000;
-/** Entries kept below a snapshot, so that a peer a little behind need not fetch it. */
+/** Entries kept below a snapshot, so that a peer a little behind need not fetch it; never more than lie between two. */
 const RETAINED_SLOTS = 8192;
 
 export interface NodeSurroundings {
@@ -43,7 +47,15 @@ export async function startNode(loaded: LoadedConfig, surroundings: NodeSurround
       onFatal: onDiskFailed,
     },
   });
+  let doing = 'it reads its data folder';
+  const admin = createAdminServer({
+    socketPath: loaded.adminSocket,
+    doing: () => doing,
+    onFailure: (call, error) => logger.error({ call, err: error }, 'an admin call failed'),
+  });
+  const retained = Math.min(RETAINED_SLOTS, config.snapshotRule?.maxSlots ?? RETAINED_SLOTS);
   try {
+    await admin.listen();
     const store = await openSnapshotStore({ dataDir, clusterId });
     const membership = new Membership(firstConfiguration(config.members), loaded.contacts);
     const peers = () => membership.reachable(performance.now()).filter((peer) => peer.nodeId !== nodeId);
@@ -56,12 +68,25 @@ export async function startNode(loaded: LoadedConfig, surroundings: NodeSurround
       peers,
       onTaken: (snapshot) => node?.onSnapshotTaken(snapshot),
       // Closing the log ends the wait; whatever else goes wrong with it ends the process by itself.
-      trim: (slot) => void storage.trimBelow(slot, RETAINED_SLOTS).catch(() => undefined),
-      raise: (key, text) => (node ? node.alarms.raise(key, text) : logger.warn(text)),
+      trim: (slot) => void storage.trimBelow(slot, retained).catch(() => undefined),
+      raise: (key, text) => {
+        if (node === null) doing = text;
+        else node.alarms.raise(key, text);
+      },
       clear: (key, text) => node?.alarms.clear(key, text),
     });
     const fetch = (minSlot: Slot) => fetchUntilDone(snapshots, minSlot);
-    const recovered = await recoverNode({ loaded, storage, store, snapshots, logger, fetch });
+    const recovered = await recoverNode({
+      loaded,
+      storage,
+      store,
+      snapshots,
+      logger,
+      fetch,
+      onProgress: (text) => {
+        doing = text;
+      },
+    });
     membership.change(recovered.configuration, performance.now());
     const onStateDiverged = (reason: string, trustedUpTo: Slot) => {
       void enterQuarantine(dataDir, { reason, trustedUpTo }).then(
@@ -69,11 +94,11 @@ export async function startNode(loaded: LoadedConfig, surroundings: NodeSurround
         onDiskFailed,
       );
     };
-    node = new SynodNode({ loaded, storage, recovered, membership, snapshots, meters, logger, onStateDiverged });
+    node = new SynodNode({ loaded, storage, recovered, membership, snapshots, meters, admin, logger, onStateDiverged });
     await node.open();
     return node;
   } catch (error) {
-    await (node ? node.close() : storage.close());
+    await (node ? node.close() : Promise.all([storage.close(), admin.close()]));
     throw error;
   }
 }

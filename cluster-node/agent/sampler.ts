@@ -5,6 +5,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Sample, ServiceState } from '../contract/sample.ts';
 import { singleFlight, within } from './bounded.ts';
+import { CallFailedError } from '../supervisor/socket-call.ts';
 import { askNode, stateOfFound } from './calls.ts';
 import { HostSampler } from './host/host-sampler.ts';
 import { type FoundFolder, listNodeFolders, type NodeFolder } from './node-folders.ts';
@@ -90,15 +91,23 @@ export class Sampler {
 
   async #sampleNode(found: FoundFolder): Promise<Sample['nodes'][number]> {
     const { folder, nodeId } = found;
+    let starting: string | null = null;
     const [service, node] = await Promise.all([
       within(
         this.#stateOf(found),
         STATE_TIMEOUT_MS,
         unknownState(nodeId, 'its folder cannot be read: the disk may hang'),
       ),
-      folder && askNode(folder, { call: 'sample', params: {}, timeoutMs: NODE_TIMEOUT_MS }).catch(() => null),
+      folder &&
+        askNode(folder, { call: 'sample', params: {}, timeoutMs: NODE_TIMEOUT_MS }).catch((error: unknown) => {
+          if (error instanceof CallFailedError && error.callError.kind === 'starting') starting = error.message;
+          return null;
+        }),
     ]);
-    return { service, node: node?.nodeId === nodeId ? node : null };
+    return {
+      service: starting === null ? service : { ...service, reason: service.reason ?? starting },
+      node: node?.nodeId === nodeId ? node : null,
+    };
   }
 
   #stateOf(found: FoundFolder): Promise<ServiceState> {

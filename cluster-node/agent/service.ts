@@ -33,7 +33,7 @@ const POLL_MS = 25;
 const REASON_LINES = 12;
 const SUPERVISOR_LEFT = 'its supervisor ended meanwhile: somebody else stopped it';
 
-function isFailure(error: unknown, kind: 'notRunning' | 'timeout'): boolean {
+function isFailure(error: unknown, kind: 'notRunning' | 'timeout' | 'starting'): boolean {
   return error instanceof CallFailedError && error.callError.kind === kind;
 }
 
@@ -133,10 +133,13 @@ async function waitUntilAnswering(folder: NodeFolder, whyNoSupervisor: () => str
     firstPid ??= status?.node?.pid;
     if (status && isFailing(status))
       throw await startFailure(folder, 'failed', status.reason ?? 'for an unknown reason');
-    if (status?.node && (await answersAdmin(folder))) return stateOfStatus(folder, status);
+    const admin = status?.node ? await lookAtAdmin(folder) : null;
+    if (status && admin?.starting === null) return stateOfStatus(folder, status);
     const why = status ? null : whyNoSupervisor();
     if (why !== null) throw await startFailure(folder, 'failed', why);
     if (performance.now() > deadline) {
+      // It may have to wait for a snapshot from a peer, and says so.
+      if (status && admin) return { ...stateOfStatus(folder, status), reason: admin.starting };
       // A long log takes its time to read; only then does the admin socket open.
       const pid = status?.state === 'running' ? status.node?.pid : undefined;
       if (status && pid !== undefined && pid === firstPid && (await isStillWorking(pid, WORKING_FOR_MS)))
@@ -148,15 +151,16 @@ async function waitUntilAnswering(folder: NodeFolder, whyNoSupervisor: () => str
   }
 }
 
-async function answersAdmin(folder: NodeFolder): Promise<boolean> {
+/** Whether it answers calls, or what it says that it is doing before it can; null: no answer. */
+async function lookAtAdmin(folder: NodeFolder): Promise<{ readonly starting: string | null } | null> {
   try {
     // Not `sample`: that would begin a new interval of the node's percentiles.
     const { result } = adminCalls.listFaults;
     const socketPath = folder.adminSocket;
     await callSocket({ socketPath, call: 'listFaults', params: {}, result, timeoutMs: STATUS_TIMEOUT_MS });
-    return true;
-  } catch {
-    return false;
+    return { starting: null };
+  } catch (error) {
+    return isFailure(error, 'starting') ? { starting: (error as CallFailedError).message } : null;
   }
 }
 

@@ -1,6 +1,7 @@
 /**
  * The admin API: line-delimited JSON on a unix socket that only the node's own user can open (the folder is 0700, the socket
- * 0600). Calls and their schemas are contract/admin.ts; every line is parsed before anything is done with it.
+ * 0600). Calls and their schemas are contract/admin.ts; every line is parsed before anything is done with it. The socket is there
+ * before the node is: until `serve` every call is answered with what the node is doing.
  */
 import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
@@ -40,20 +41,26 @@ export class AdminCallError extends Error {
 export interface AdminServer {
   /** Takes the path over: whoever calls this holds the lock of the data folder, so a socket that is there is a dead one's. */
   listen(): Promise<void>;
+  /** The node is there: calls are answered from now on. */
+  serve(handlers: AdminHandlers): void;
   close(): Promise<void>;
 }
 
 export function createAdminServer(options: {
   readonly socketPath: string;
-  readonly handlers: AdminHandlers;
+  /** What the node does before it can answer, in words. */
+  readonly doing: () => string;
   readonly onFailure: (call: string, error: unknown) => void;
 }): AdminServer {
+  let handlers: AdminHandlers | null = null;
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
     socket.on('error', () => undefined).on('close', () => sockets.delete(socket));
     socket.setTimeout(IDLE_MS, () => socket.destroy());
-    readLines(socket, (line) => void answer(options, line).then((reply) => socket.write(`${JSON.stringify(reply)}\n`)));
+    const reply = async (line: string) =>
+      socket.write(`${JSON.stringify(await answer({ ...options, handlers }, line))}\n`);
+    readLines(socket, (line) => void reply(line));
   });
   server.maxConnections = CONNECTIONS_AT_MOST;
   return {
@@ -70,6 +77,9 @@ export function createAdminServer(options: {
         });
         process.umask(umask);
       });
+    },
+    serve: (those) => {
+      handlers = those;
     },
     close: () => {
       for (const socket of sockets) socket.destroy();
@@ -90,7 +100,11 @@ function readLines(socket: Socket, onLine: (line: string) => void): void {
 }
 
 async function answer(
-  { handlers, onFailure }: { handlers: AdminHandlers; onFailure: (call: string, error: unknown) => void },
+  {
+    handlers,
+    doing,
+    onFailure,
+  }: { handlers: AdminHandlers | null; doing: () => string; onFailure: (call: string, error: unknown) => void },
   line: string,
 ): Promise<AdminReply> {
   const request = adminRequestSchema.safeParse(parseJson(line));
@@ -99,6 +113,7 @@ async function answer(
   if (!isAdminCall(call)) return failed(id, 'badRequest', `there is no call ${JSON.stringify(call.slice(0, 40))}`);
   const parsed = adminCalls[call].params.safeParse(params);
   if (!parsed.success) return failed(id, 'badRequest', `${call}: ${z.prettifyError(parsed.error)}`);
+  if (handlers === null) return failed(id, 'starting', `the node is starting: ${doing()}`);
   try {
     const result = await (handlers[call] as (params: unknown) => unknown)(parsed.data);
     return { id, ok: true, result };

@@ -84,7 +84,8 @@ export const adminRequestSchema = z.object({ id: z.number().int(), call: z.strin
 export type AdminRequest = z.infer<typeof adminRequestSchema>;
 
 export const callErrorSchema = z.object({
-  kind: z.enum(['badRequest', 'notFound', 'notRunning', 'refused', 'timeout', 'failed']),
+  /** `starting`: the node reads its data folder and answers no call yet; the message says how far it is. */
+  kind: z.enum(['badRequest', 'notFound', 'notRunning', 'starting', 'refused', 'timeout', 'failed']),
   message: z.string(),
   nextStep: z.string().optional(),
 });

@@ -118,7 +118,7 @@ export const serviceStateSchema = z.object({
   pid: z.number().int().nullable(),
   /** How often the service manager has started it again since it was last asked to. */
   restarts: z.number().int().min(0),
-  /** Why it is not running, in words; null when it is or when it was stopped on request. */
+  /** Why it is not running, or runs but does not answer yet, in words; null when it does or when it was stopped on request. */
   reason: z.string().nullable(),
 });
 export type ServiceState = z.infer<typeof serviceStateSchema>;

@@ -6,7 +6,7 @@ import { type InspectReport, inspectData, ownerOf, type RecordRange, type Segmen
 const exitCodes = { sound: 0, faulty: 1, refuses: 2 } as const;
 const SHOWN_FAULTY = 20;
 
-export function runInspect(argv: readonly string[]): number {
+export async function runInspect(argv: readonly string[]): Promise<number> {
   const options = { data: { type: 'string' }, json: { type: 'boolean' }, records: { type: 'string' } } as const;
   const { values } = parseArgs({ args: [...argv], options });
   if (values.data === undefined) throw new Error('--data DIR is missing');
@@ -14,7 +14,8 @@ export function runInspect(argv: readonly string[]): number {
   const owner = ownerOf(values.data);
   const report = inspectData(values.data, records);
   const output = values.json ? JSON.stringify({ ...report, isInUse: owner !== null }, null, 2) : inWords(report, owner);
-  process.stdout.write(`${output}\n`);
+  // A pipe takes only so much at once, and the process ends right after this.
+  await new Promise((resolve) => process.stdout.write(`${output}\n`, resolve));
   return exitCodes[report.verdict];
 }
 

@@ -33,8 +33,10 @@ export async function recoverNode(parts: {
   readonly snapshots: Snapshots;
   /** Asks the peers until one gives a snapshot of this slot or later. */
   readonly fetch: (minSlot: Slot) => Promise<InstalledState>;
+  /** What it is at, in words. */
+  readonly onProgress: (doing: string) => void;
 }): Promise<RecoveredNode> {
-  const { loaded, storage, store, snapshots, logger } = parts;
+  const { loaded, storage, store, snapshots, logger, onProgress } = parts;
   const quarantine = await readQuarantine(loaded.dataDir);
   if (quarantine !== null && !quarantine.isOver) {
     const trustedUpTo = quarantine.count > 1 ? 0 : quarantine.trustedUpTo;
@@ -46,23 +48,33 @@ export async function recoverNode(parts: {
     machine: new KeyValueMachine(snapshotRule ?? undefined),
     configuration: firstConfiguration(members),
   };
+  onProgress('it reads its newest snapshot');
   let state: InstalledState = (await snapshots.loadNewest()) ?? first;
   const isFromPeer = quarantine !== null && !quarantine.isOver && quarantine.count > 1;
   if (isFromPeer || state.machine.appliedUpTo + 1 < storage.firstSlot) {
     const minSlot = Math.max(storage.firstSlot - 1, 1);
-    logger.warn({ minSlot }, 'the log begins later than the snapshots here reach: fetching one from a peer');
+    const why = isFromPeer
+      ? 'this node built a state twice that was not the majority’s'
+      : 'the log begins later than the snapshots here reach';
+    onProgress(`it fetches a snapshot of slot ${minSlot} or later from a peer, because ${why}`);
+    logger.warn({ minSlot }, `fetching a snapshot from a peer, because ${why}`);
     state = await parts.fetch(minSlot);
     await storage.installSnapshot(state.machine.appliedUpTo);
   }
-  const configuration = await replay(storage, state);
+  const configuration = await replay(storage, state, onProgress);
   if (quarantine !== null) await leaveQuarantine(loaded.dataDir, quarantine);
   return { machine: state.machine, configuration, core: stateOfCore(storage, state.machine.appliedUpTo) };
 }
 
 /** Executes what the log calls decided; gives the configuration in force after it. */
-async function replay(storage: Storage, { machine, configuration }: InstalledState): Promise<Configuration> {
+async function replay(
+  storage: Storage,
+  { machine, configuration }: InstalledState,
+  onProgress: (doing: string) => void,
+): Promise<Configuration> {
   let current = configuration;
   while (machine.appliedUpTo < storage.recovered.decidedUpTo) {
+    onProgress(`it executes its log: slot ${machine.appliedUpTo} of ${storage.recovered.decidedUpTo}`);
     const entries = await storage.readEntries(machine.appliedUpTo + 1, REPLAY_BYTES);
     for (const { slot, value } of entries) {
       machine.apply(slot, value);

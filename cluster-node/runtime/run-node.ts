@@ -38,12 +38,18 @@ export async function runNode(configPath: string): Promise<number> {
     onStateDiverged: (reason: string) =>
       end(nodeExitCodes.stateDiverged, null, `${reason}; starting again builds it anew`),
   };
-  const node = await startNode(loaded, surroundings).catch((error: unknown) => {
+  const starting = startNode(loaded, surroundings).catch((error: unknown) => {
     if ((error as NodeJS.ErrnoException).code === 'EIO') return endForDisk(loaded.dataDir, error, end);
     const hint = isNoSpace(error) ? `; free some space for ${loaded.dataDir} and start the node again` : '';
     return end(exitCodeOf(error), error, `the node cannot start: ${(error as Error).message}${hint}`);
   });
+  // What a start leaves behind half done is what a crash would leave: the next one copes with it.
+  const node = await Promise.race([starting, stopAsked.then(() => null)]);
   const signal = await stopAsked;
+  if (node === null) {
+    nodeLogger.info({ signal }, 'stopped before it had started');
+    return nodeExitCodes.stopped;
+  }
   nodeLogger.info({ signal }, 'stopping');
   try {
     await node.stop();

@@ -15,7 +15,7 @@ import { fetchSnapshot, type SnapshotSink } from '../peer/snapshot-client.ts';
 import { serveSnapshot } from '../peer/snapshot-server.ts';
 import { DataDamagedError, isNoSpace } from '../storage/errors.ts';
 import type { SnapshotInfo } from '../storage/snapshot-file.ts';
-import type { IncomingSnapshot } from '../storage/snapshot-incoming.ts';
+import type { IncomingSnapshot, OfferedSnapshot } from '../storage/snapshot-incoming.ts';
 import type { SnapshotStore } from '../storage/snapshot-store.ts';
 
 /** Attempts over all peers before the core is told that it came to nothing. */
@@ -139,7 +139,9 @@ export class Snapshots {
             hello,
             tls,
             minSlot,
-            sink: sinkOf(store),
+            sink: sinkOf(store, ({ slot: offered, fileBytes }, fromByte) =>
+              logger.info({ slot: offered, fileBytes, fromByte, peer: peer.name }, 'fetching a snapshot'),
+            ),
             signal: this.#stop.signal,
           });
           logger.info({ slot, peer: peer.name }, 'got a snapshot');
@@ -170,11 +172,12 @@ export class Snapshots {
 }
 
 /** Where a snapshot from a peer goes: a file that outlives an interrupted attempt. */
-function sinkOf(store: SnapshotStore): SnapshotSink {
+function sinkOf(store: SnapshotStore, onBegin: (offer: OfferedSnapshot, fromByte: number) => void): SnapshotSink {
   let incoming: IncomingSnapshot | null = null;
   return {
     begin: async (offer) => {
       incoming = await store.receive(offer);
+      onBegin(offer, incoming.offset);
       return incoming.offset;
     },
     append: async (bytes) => {
