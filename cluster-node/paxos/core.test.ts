@@ -253,6 +253,20 @@ describe('a proposer, by the sentences of Paxos Made Simple', () => {
     expect(core.status(500).role).toBe('leader');
   });
 
+  it('that had too much to learn lets the others have their turn before it tries again', () => {
+    const { core, ballot } = candidate();
+    core.step({ kind: 'message', from: 2, message: { ...promise(ballot, []), decidedUpTo: 9000 } as PeerMessage }, 500);
+    const startedAt: number[] = [];
+    for (let nowMs = 500; nowMs < 3000; nowMs += 10) {
+      hear(core, nowMs);
+      for (const effect of core.step({ kind: 'tick' }, nowMs))
+        if (effect.kind === 'event' && effect.event.kind === 'electionStarted') startedAt.push(nowMs);
+    }
+    // It gives up after an election timeout without progress; what its prepares made the others wait ends one or two later.
+    expect(startedAt[0]).toBeGreaterThanOrEqual(1500);
+    expect(startedAt[0]).toBeLessThan(2100);
+  });
+
   it('gives way to a higher ballot and comes back above it', () => {
     const { core, ballot } = candidate();
     const promised = ballot + 5 * 1024 + 1;
@@ -269,6 +283,17 @@ describe('a proposer, by the sentences of Paxos Made Simple', () => {
 });
 
 describe('client requests', () => {
+  it('wait for a leader for as long as vows to a dead one may keep others from leading, and four timeouts more', () => {
+    const leaseReads = { durationMs: 700, driftRatio: 0.01 };
+    const core = new PaxosCore({ ...OPTIONS, leaseReads }, null);
+    core.step({ kind: 'propose', request: { origin: 1, boot: 1, sequence: 1 }, value: Buffer.from('a write') }, 0);
+    core.step({ kind: 'read', request: { origin: 1, boot: 1, sequence: 2 } }, 0);
+    const refusedAt: number[] = [];
+    for (let nowMs = 0; nowMs < 5000; nowMs += 10)
+      for (const effect of core.step({ kind: 'tick' }, nowMs)) if (effect.kind === 'refuse') refusedAt.push(nowMs);
+    expect(refusedAt).toEqual([2700, 2700]);
+  });
+
   it('are given back as busy, not as leaderless, when the leader here had no room for them', () => {
     const core = new PaxosCore(
       { ...OPTIONS, configuration: firstConfiguration([exampleMember(1)]), maxUndecidedSlots: 1 },

@@ -88,6 +88,15 @@ export class Election {
     this.#dueAtMs = out.nowMs + options.heartbeatMs + this.#delayMs();
   }
 
+  /**
+   * An own attempt came to nothing because of all that this node had to learn first. Its prepares made the others wait, who
+   * lack less: without this it would try again before their patience ends, and they would never get their turn.
+   */
+  failedBehind(): void {
+    this.#failures += 1;
+    this.yieldToCandidate();
+  }
+
   succeeded(): void {
     this.#failures = 0;
   }

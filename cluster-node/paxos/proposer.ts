@@ -231,8 +231,11 @@ export class Proposer {
   }
 
   #giveUp(): void {
+    const { election } = this.#parts;
+    const ahead = this.#candidacy?.aheadOfUs() ?? null;
     this.#candidacy = null;
-    this.#parts.election.failed();
+    if (ahead === null) election.failed();
+    else election.failedBehind();
   }
 
   #tryToLead(): void {

@@ -8,12 +8,12 @@ import type { Ballot, MemberSlot, Slot } from '../contract/ballot.ts';
 import type { ReadIndexReply, ReadIndexRequest, RequestId } from '../contract/peer.ts';
 import type { CoreOptions } from './interface.ts';
 import type { Outbox } from './outbox.ts';
+import { patienceMs } from './patience.ts';
 import type { Peers } from './peers.ts';
 import type { QuorumSystem } from './quorum.ts';
 import type { PaxosRules } from './rules.ts';
 
 const MAX_HOPS = 2;
-const GIVE_BACK_AFTER_TIMEOUTS = 4;
 
 interface Unconfirmed {
   readonly request: RequestId;
@@ -136,7 +136,7 @@ export class ClientReads {
 
   onRound(): void {
     const { out, options } = this.#parts;
-    const giveBackBeforeMs = out.nowMs - GIVE_BACK_AFTER_TIMEOUTS * options.electionTimeoutMs;
+    const giveBackBeforeMs = out.nowMs - patienceMs(options);
     for (const pending of this.#bySequence.values()) {
       if (pending.bornAtMs <= giveBackBeforeMs) {
         this.#bySequence.delete(pending.request.sequence);

@@ -9,10 +9,9 @@ import { digestOf } from '../contract/digest.ts';
 import type { Entry, Forward, ForwardRefused, RequestId } from '../contract/peer.ts';
 import type { CoreOptions } from './interface.ts';
 import type { Outbox } from './outbox.ts';
+import { patienceMs } from './patience.ts';
 
 const MAX_HOPS = 2;
-/** A request that never left this node is given back to the client after this many election timeouts. */
-const GIVE_BACK_AFTER_TIMEOUTS = 4;
 
 /** The way of a value to a leader, as of now. */
 export interface ProposalRoute {
@@ -109,7 +108,7 @@ export class ClientRequests {
   /** Once a heartbeat interval. */
   onRound(): void {
     const { out, options } = this.#parts;
-    const giveBackBeforeMs = out.nowMs - GIVE_BACK_AFTER_TIMEOUTS * options.electionTimeoutMs;
+    const giveBackBeforeMs = out.nowMs - patienceMs(options);
     for (const pending of this.#bySequence.values()) {
       if (out.nowMs >= pending.retryAtMs) this.#dispatch(pending);
       if (pending.attempts > 0 || pending.bornAtMs > giveBackBeforeMs) continue;
