@@ -19,6 +19,8 @@ export interface ClientOperation {
   readonly calledAtMs: number;
   /** null while, or for ever, unknown. */
   returned: { readonly atMs: number; readonly value: number } | null;
+  /** It certainly had and will have no effect. */
+  isRefused: boolean;
 }
 
 interface Waiting {
@@ -107,6 +109,7 @@ export class Clients {
     const waiting = this.#waiting.get(request.sequence);
     if (waiting === undefined) return;
     this.#waiting.delete(request.sequence);
+    waiting.operation.isRefused = true;
     if (waiting.operation.writes !== null) this.#world.checker.onRefused(request);
     if (reason === 'noLeader' && waiting.operation.calledAtMs >= this.#world.calmSinceMs) this.refusedInCalm += 1;
   }
@@ -129,7 +132,8 @@ export class Clients {
 
   #wait(request: RequestId, { key, writes }: { key: number; writes: number | null }): void {
     const { checker, nowMs, history } = this.#world;
-    const operation: ClientOperation = { client: numberOf(request), key, writes, calledAtMs: nowMs, returned: null };
+    const client = numberOf(request);
+    const operation: ClientOperation = { client, key, writes, calledAtMs: nowMs, returned: null, isRefused: false };
     history.push(operation);
     const visibleAtInvocation = checker.visibleUpTo;
     this.#waiting.set(request.sequence, { request, visibleAtInvocation, operation, readSlot: null });

@@ -6,13 +6,14 @@ import { nextBallot } from '../../cluster-node/contract/ballot.ts';
 import type { DurableRecord, RecoveredState } from '../../cluster-node/paxos/interface.ts';
 import { countingQuorums } from '../../cluster-node/paxos/quorum.ts';
 import { PAXOS_RULES, type PaxosRules } from '../../cluster-node/paxos/rules.ts';
+import type { RetriedRequests } from './register-machine.ts';
 
 export interface Control {
   readonly rules: PaxosRules;
   /** The runtime answers reads from whatever it has applied. */
   readonly readsBeforeApplied: boolean;
   /** The machine carries out a request once, however often it is decided. */
-  readonly appliesOnce: boolean;
+  readonly retried: RetriedRequests;
   /** How far the log is decided stands apart from the log, and is on disk before it. */
   readonly decidedApart: boolean;
   /** A node whose disk is lost starts with an empty one. */
@@ -24,7 +25,7 @@ export interface Control {
 export const CORRECT: Control = {
   rules: PAXOS_RULES,
   readsBeforeApplied: false,
-  appliesOnce: true,
+  retried: 'ignored',
   decidedApart: false,
   amnesiacsVote: false,
   persists: () => true,
@@ -98,7 +99,9 @@ export const CONTROLS = {
   'keeps its lease when it hands over': rule({ isLeaseReleased: () => false }),
 
   // The machine.
-  'applies a retried request twice': runtime({ appliesOnce: false }),
+  'applies a retried request twice': runtime({ retried: 'applied' }),
+  // All nodes alike, and telling nobody: only what clients see is wrong.
+  'writes again for a retried request': runtime({ retried: 'applied in silence' }),
 } satisfies Record<string, Control>;
 
 export type ControlName = keyof typeof CONTROLS;

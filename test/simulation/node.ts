@@ -66,7 +66,7 @@ export class SimulatedNode {
     this.#random = world.stream(FIRST_NODE_STREAM + member);
     this.disk = this.#newDisk();
     this.clients = new Clients(world, member);
-    this.machine = new RegisterMachine(world.control.appliesOnce);
+    this.machine = new RegisterMachine(world.control.retried);
     world.receivers.set(member, this);
   }
 
@@ -98,7 +98,7 @@ export class SimulatedNode {
     };
     if (mix.driftRatio > 0) this.#world.count('clockDrift');
     checker.onRestart(this.member);
-    this.machine = new RegisterMachine(control.appliesOnce);
+    this.machine = new RegisterMachine(control.retried);
     const configuration = this.#replay(recovered.decidedUpTo);
     const options = {
       self: this.member,

@@ -36,6 +36,9 @@ export function numberOf({ origin, boot, sequence }: RequestId): number {
   return (boot * 64 + origin) * 0x1000000 + sequence;
 }
 
+/** What becomes of a request that was decided before. All but the first are for negative controls. */
+export type RetriedRequests = 'ignored' | 'applied' | 'applied in silence';
+
 export interface MachineSnapshot {
   readonly appliedUpTo: Slot;
   readonly registers: ReadonlyMap<number, number>;
@@ -49,10 +52,10 @@ export class RegisterMachine {
   hash = 0;
   #registers = new Map<number, number>();
   #applied = new Set<number>();
-  #appliesOnce: boolean;
+  #retried: RetriedRequests;
 
-  constructor(appliesOnce = true) {
-    this.#appliesOnce = appliesOnce;
+  constructor(retried: RetriedRequests = 'ignored') {
+    this.#retried = retried;
   }
 
   /** The number of the request that wrote this register last; 0 before the first. */
@@ -67,9 +70,11 @@ export class RegisterMachine {
     const command = decodeCommand(value);
     if (command === null) return null;
     const number = numberOf(command.request);
-    if (this.#appliesOnce && this.#applied.has(number)) return null;
-    this.#applied.add(number);
+    const isRetried = this.#applied.has(number);
+    if (isRetried && this.#retried === 'ignored') return null;
     this.#registers.set(command.key, number);
+    if (isRetried && this.#retried === 'applied in silence') return null;
+    this.#applied.add(number);
     this.hash = Math.imul(this.hash ^ number ^ (number / 0x1000000), 0x01000193) | 0;
     return command.request;
   }

@@ -9,6 +9,7 @@ import { type Configuration, votersOf } from '../../cluster-node/contract/config
 import { CORRECT, type Control } from './controls.ts';
 import { drawSchedule, type FaultEvent } from './fault-schedule.ts';
 import { Faults } from './faults.ts';
+import { checkHistory } from './history.ts';
 import { kindOfChange } from './membership-changes.ts';
 import { ELECTION_TIMEOUT_MS, SimulatedNode } from './node.ts';
 import type { Random } from './random.ts';
@@ -82,6 +83,7 @@ class Simulation {
     try {
       this.#runSafetyPhase();
       this.#runLivenessPhase();
+      checkHistory(world.history);
     } catch (error) {
       // An assertion of the core that fails is a finding like any other.
       const invariant = error instanceof Violation ? error.invariant : 'assertion of the core';
