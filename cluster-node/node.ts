@@ -9,11 +9,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { AdminHandlers, AdminServer } from './api/admin.ts';
 import { type ClientServer, createClientServer } from './api/client-server.ts';
-import type { NodeEvent } from './contract/admin.ts';
 import type { MemberSlot, Slot } from './contract/ballot.ts';
 import type { MemberAddress } from './contract/node-config.ts';
 import type { PeerMessage } from './contract/peer.ts';
-import type { DigestFrame } from './peer/codec.ts';
+import type { DigestFrame, Hello } from './peer/codec.ts';
 import { LinkFilter } from './peer/link-filter.ts';
 import { Transport } from './peer/transport.ts';
 import type { CoreEvent, Input } from './paxos/interface.ts';
@@ -22,12 +21,12 @@ import { Alarms } from './runtime/alarms.ts';
 import { ClientPort } from './runtime/client-port.ts';
 import { CoreLoop } from './runtime/core-loop.ts';
 import { createCore } from './runtime/create-core.ts';
-import { EventRing } from './runtime/event-ring.ts';
-import { nodeEventOf } from './runtime/event-text.ts';
 import { flawOf } from './runtime/forwarded.ts';
 import { bestSuccessor, Handover } from './runtime/handover.ts';
 import { HealthWatch } from './runtime/health-watch.ts';
 import { explainListen } from './runtime/listen.ts';
+import { Journal } from './runtime/journal.ts';
+import type { KnownDisks } from './runtime/known-disks.ts';
 import type { LoadedConfig } from './runtime/load-config.ts';
 import type { Membership } from './runtime/membership.ts';
 import { PendingCalls } from './runtime/pending.ts';
@@ -35,7 +34,7 @@ import { Reconfiguring } from './runtime/reconfiguring.ts';
 import type { RecoveredNode } from './runtime/recover.ts';
 import { type NodeMeters, nodeSample } from './runtime/sample.ts';
 import type { Snapshots } from './runtime/snapshots.ts';
-import { type AuditFinding, findingText, type StateDigest } from './runtime/state-audit.ts';
+import type { StateDigest } from './runtime/state-audit.ts';
 import { StateKeeper } from './runtime/state-keeper.ts';
 import { VERSION } from './runtime/version.ts';
 import { damagesInWords } from './storage/log/damage.ts';
@@ -50,6 +49,8 @@ const CLIENT_GRACE_MS = 500;
 const TICKS_PER_HEARTBEAT = 5;
 /** Well under a millisecond of work: what compactions leave behind goes without being felt. */
 const SWEPT_VERSIONS_PER_TICK = 1000;
+/** Removed members are let go of by and by. */
+const REACH_AGAIN_MS = 60_000;
 const BOOT_BITS = 48;
 
 export interface NodeParts {
@@ -58,6 +59,8 @@ export interface NodeParts {
   readonly recovered: RecoveredNode;
   readonly membership: Membership;
   readonly snapshots: Snapshots;
+  readonly disks: KnownDisks;
+  readonly hello: Hello;
   readonly meters: NodeMeters;
   /** Listens already. */
   readonly admin: AdminServer;
@@ -71,8 +74,7 @@ export class SynodNode {
   readonly #boot = randomInt(1, 2 ** BOOT_BITS - 1);
   readonly #parts: NodeParts;
   readonly #self: MemberAddress;
-  readonly #events = new EventRing();
-  readonly #listeners = new Set<(event: CoreEvent) => void>();
+  readonly #journal: Journal;
   readonly alarms: Alarms;
   readonly #filter: LinkFilter;
   readonly #transport: Transport;
@@ -87,20 +89,23 @@ export class SynodNode {
   #ticks: NodeJS.Timeout | null = null;
   #isDiskFull = false;
   #lastDurableAtMs = 0;
+  #reachedAtMs = 0;
   #isStopping = false;
 
   constructor(parts: NodeParts) {
-    const { loaded, membership } = parts;
+    const { loaded, membership, logger } = parts;
     this.#parts = parts;
     this.#self = loaded.self;
+    this.#journal = new Journal({ logger, nameOf: (member) => membership.nameOf(member) });
     this.alarms = new Alarms({
-      onRaised: (text) => this.#record({ kind: 'alarm', text }),
-      onCleared: (text) => this.#record({ kind: 'alarm', text: `over: ${text}` }),
+      onRaised: (text) => this.#journal.record({ kind: 'alarm', text }),
+      onCleared: (text) => this.#journal.record({ kind: 'alarm', text: `over: ${text}` }),
     });
     this.#filter = new LinkFilter({
       self: this.#self.memberSlot,
       nowMs: () => performance.now(),
-      onEnd: (faultId, reason) => this.#record({ kind: 'faultEnded', text: `fault ${faultId} ended: ${reason}` }),
+      onEnd: (faultId, reason) =>
+        this.#journal.record({ kind: 'faultEnded', text: `fault ${faultId} ended: ${reason}` }),
     });
     this.#transport = this.#createTransport();
     this.#state = this.#createState();
@@ -116,7 +121,7 @@ export class SynodNode {
       status: () => this.#loop.status(),
       configuration: () => membership.configuration,
       submit: (input: Input) => this.#loop.submit(input),
-      onEvent: (listener: (event: CoreEvent) => void) => this.#listen(listener),
+      onEvent: (listener: (event: CoreEvent) => void) => this.#journal.listen(listener),
       nameOf: (member: MemberSlot) => membership.nameOf(member),
     };
     this.#handover = new Handover(following);
@@ -125,7 +130,7 @@ export class SynodNode {
   }
 
   async open(): Promise<void> {
-    const { recovered, storage, logger } = this.#parts;
+    const { recovered, storage, snapshots, logger } = this.#parts;
     const { address: host, clientPort, peerPort } = this.#self;
     await explainListen({ purpose: 'peer', host, port: peerPort }, this.#transport.open());
     await explainListen(
@@ -136,7 +141,8 @@ export class SynodNode {
     const { decidedUpTo } = recovered.core;
     logger.info({ ...storage.found, decidedUpTo }, 'read the log');
     for (const text of damagesInWords(storage.damages)) this.alarms.raise(text, text);
-    this.#record({ kind: 'started', text: `started ${VERSION} with ${decidedUpTo} decided slots` });
+    if (snapshots.newest !== null) this.#state.noteSnapshot(snapshots.newest);
+    this.#journal.record({ kind: 'started', text: `started ${VERSION} with ${decidedUpTo} decided slots` });
     this.#parts.admin.serve(this.#adminHandlers());
   }
 
@@ -160,26 +166,35 @@ export class SynodNode {
   }
 
   onSnapshotTaken(snapshot: SnapshotInfo): void {
-    this.#state.onSnapshotTaken(snapshot);
+    this.#state.noteSnapshot(snapshot);
+  }
+
+  isDisputed(slot: Slot): boolean {
+    return this.#state.isDisputed(slot);
+  }
+
+  isOdd(member: MemberSlot): boolean {
+    return this.#state.isOdd(member);
   }
 
   /** Hands leadership over if it has it, finishes what clients wait for, and closes everything. */
   async stop(): Promise<void> {
     if (this.#isStopping) return;
+    this.#isStopping = true;
     await this.#handOverToBest(HANDOVER_ON_STOP_MS);
-    this.#isStopping = this.#port.isStopping = true;
+    this.#port.isStopping = true;
     await this.#clients.close(CLIENT_GRACE_MS);
     await this.close();
   }
 
   /** Closes everything at once. */
   async close(): Promise<void> {
-    const { snapshots, storage, meters, admin } = this.#parts;
+    const { snapshots, storage, disks, meters, admin } = this.#parts;
     this.#isStopping = this.#port.isStopping = true;
     if (this.#ticks) clearInterval(this.#ticks);
     this.#pending.stop();
     this.#loop.stop();
-    await Promise.all([this.#clients.close(0), this.#transport.close(), snapshots.close()]);
+    await Promise.all([this.#clients.close(0), this.#transport.close(), snapshots.close(), disks.close()]);
     await storage.close();
     await admin.close();
     this.#filter.close();
@@ -191,13 +206,12 @@ export class SynodNode {
     return adminHandlers({
       clusterName: loaded.config.clusterName,
       boot: this.#boot,
-      events: this.#events,
+      journal: this.#journal,
       filter: this.#filter,
       handover: this.#handover,
       membership,
       reconfiguring: this.#reconfiguring,
       sample: () => this.#sample(),
-      record: (event) => this.#record(event),
     });
   }
 
@@ -211,6 +225,7 @@ export class SynodNode {
     if (!isWriting) this.#lastDurableAtMs = nowMs;
     this.#health.onTick(nowMs, nowMs - this.#lastDurableAtMs);
     this.#loop.submit({ kind: 'tick' });
+    if (nowMs - this.#reachedAtMs > REACH_AGAIN_MS) this.#reach(nowMs);
     this.#state.machine.sweep(SWEPT_VERSIONS_PER_TICK);
   }
 
@@ -224,7 +239,7 @@ export class SynodNode {
     const flaw = kind === 'forward' ? flawOf(message) : null;
     if (flaw !== null) {
       const name = this.#parts.membership.nameOf(from);
-      this.#record({ kind: 'alarm', text: `dropped a request forwarded by ${name}: ${flaw}` });
+      this.#journal.record({ kind: 'alarm', text: `dropped a request forwarded by ${name}: ${flaw}` });
       return;
     }
     const makesRecords = kind === 'accept' || kind === 'catchUpEntries' || kind === 'promise' || kind === 'forward';
@@ -234,18 +249,23 @@ export class SynodNode {
   #createTransport(): Transport {
     const { loaded, membership, snapshots, logger } = this.#parts;
     return new Transport({
-      clusterId: loaded.config.clusterId,
+      hello: this.#parts.hello,
       self: this.#self,
       peers: membership.reachable(performance.now()),
       tls: loaded.peerTls,
       filter: this.#filter,
       logger,
+      flawOf: ({ memberSlot, incarnation }) => {
+        const flaw = this.#parts.disks.meet(memberSlot, incarnation);
+        if (flaw !== null) this.alarms.raise(`disk-${memberSlot}`, flaw);
+        return flaw;
+      },
       onMessage: (from, message) => this.#onMessage(from, message),
       onDigest: (from, { of, slot, digest }) => this.#state.onPeerDigest(from, { kind: of, slot, digest }),
       onSnapshotConnection: (from, socket) => snapshots.serve(membership.nameOf(from), socket),
       onLink: (member, up) => {
         const text = `${up ? 'connected to' : 'lost the connection to'} ${membership.nameOf(member)}`;
-        this.#record({ kind: up ? 'peerUp' : 'peerDown', memberSlot: member, text });
+        this.#journal.record({ kind: up ? 'peerUp' : 'peerDown', memberSlot: member, text });
         this.#loop.submit({ kind: 'link', member, up });
         if (up) for (const digest of this.#state.newestDigests()) this.#transport.send(member, digestFrame(digest));
       },
@@ -261,21 +281,24 @@ export class SynodNode {
       broadcast: (digest) => {
         for (const member of membership.slots) this.#transport.send(member, digestFrame(digest));
       },
-      onFinding: (finding) => this.#onFinding(finding),
+      alarms: this.alarms,
+      onDiverged: (text) => this.#onDiverged(text),
       onConfiguration: (configuration) => {
         const nowMs = performance.now();
         membership.change(configuration, nowMs);
-        this.#transport.reach(membership.reachable(nowMs));
+        this.#reach(nowMs);
       },
     });
   }
 
-  #onFinding(finding: AuditFinding): void {
-    const text = findingText(finding, (member) => this.#parts.membership.nameOf(member));
-    if (finding.kind === 'split') return this.alarms.raise('split', text);
-    if (finding.kind === 'peerIsOdd') return this.alarms.raise(`odd-${finding.member}`, text);
-    this.#record({ kind: 'alarm', text: `${text}; it stops and builds its state again` });
-    // Nobody may read a state that is known to be wrong.
+  #reach(nowMs: number): void {
+    this.#reachedAtMs = nowMs;
+    this.#transport.reach(this.#parts.membership.reachable(nowMs));
+  }
+
+  /** Nobody may read a state that is known to be wrong. */
+  #onDiverged(text: string): void {
+    this.#journal.record({ kind: 'alarm', text: `${text}; it stops and builds its state again` });
     this.#port.isStopping = true;
     this.#loop.stop();
     this.#parts.onStateDiverged(text, this.#state.agreedContentUpTo);
@@ -300,7 +323,7 @@ export class SynodNode {
       },
       onRefused: ({ sequence }, reason) => this.#pending.refused(sequence, reason),
       onLost: ({ sequence }) => this.#pending.lost(sequence),
-      onEvent: (event) => this.#onCoreEvent(event),
+      onEvent: (event) => this.#journal.onCoreEvent(event),
       onLogUnreadable: (error) => {
         logger.error({ err: error }, 'the log could not be read for a peer');
         this.alarms.raise('unreadable', `the log could not be read for a peer: ${(error as Error).message}`);
@@ -309,6 +332,8 @@ export class SynodNode {
       onFetchSnapshot: (from, slot) => void this.#fetchSnapshot(from, slot),
       onInstall: (slot) => {
         this.#state.install(slot);
+        const { newest } = snapshots;
+        if (newest?.slot === slot) this.#state.noteSnapshot(newest);
         this.#pending.appliedUpTo(this.#state.machine.appliedUpTo);
       },
     });
@@ -341,21 +366,6 @@ export class SynodNode {
       isBacklogged: () => this.#isBacklogged(),
       isDiskFull: () => this.#isDiskFull,
     });
-  }
-
-  #onCoreEvent(event: CoreEvent): void {
-    this.#record(nodeEventOf(event, (member) => this.#parts.membership.nameOf(member)));
-    for (const listener of this.#listeners) listener(event);
-  }
-
-  #listen(listener: (event: CoreEvent) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
-  }
-
-  #record(event: Pick<NodeEvent, 'kind' | 'text'> & Partial<Pick<NodeEvent, 'ballot' | 'memberSlot'>>): void {
-    const { sequence, kind, ballot, memberSlot, text } = this.#events.add({ ballot: null, memberSlot: null, ...event });
-    this.#parts.logger.info({ event: kind, sequence, ballot, memberSlot }, text);
   }
 
   #sample() {

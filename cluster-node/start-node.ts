@@ -9,6 +9,7 @@ import type { Slot } from './contract/ballot.ts';
 import { firstConfiguration } from './contract/configuration.ts';
 import { SynodNode } from './node.ts';
 import { helloOf } from './peer/codec.ts';
+import { KnownDisks } from './runtime/known-disks.ts';
 import type { LoadedConfig } from './runtime/load-config.ts';
 import { Membership } from './runtime/membership.ts';
 import { enterQuarantine } from './runtime/quarantine.ts';
@@ -58,14 +59,21 @@ export async function startNode(loaded: LoadedConfig, surroundings: NodeSurround
     await admin.listen();
     const store = await openSnapshotStore({ dataDir, clusterId });
     const membership = new Membership(firstConfiguration(config.members), loaded.contacts);
-    const peers = () => membership.reachable(performance.now()).filter((peer) => peer.nodeId !== nodeId);
+    const peers = () =>
+      membership
+        .reachable(performance.now())
+        .filter((peer) => peer.nodeId !== nodeId && node?.isOdd(peer.memberSlot) !== true);
+    const { incarnation } = storage.superblock;
+    const hello = helloOf(self, { clusterId, incarnation });
+    const disks = await KnownDisks.open(dataDir, onDiskFailed);
     const snapshots = new Snapshots({
       store,
-      hello: helloOf(clusterId, self),
+      hello,
       tls: loaded.peerTls,
       rule: config.snapshotRule ?? undefined,
       logger,
       peers,
+      isDisputed: (slot) => node?.isDisputed(slot) ?? false,
       onTaken: (snapshot) => node?.onSnapshotTaken(snapshot),
       // Closing the log ends the wait; whatever else goes wrong with it ends the process by itself.
       trim: (slot) => void storage.trimBelow(slot, retained).catch(() => undefined),
@@ -94,7 +102,20 @@ export async function startNode(loaded: LoadedConfig, surroundings: NodeSurround
         onDiskFailed,
       );
     };
-    node = new SynodNode({ loaded, storage, recovered, membership, snapshots, meters, admin, logger, onStateDiverged });
+    const parts = {
+      loaded,
+      storage,
+      recovered,
+      membership,
+      snapshots,
+      disks,
+      hello,
+      meters,
+      admin,
+      logger,
+      onStateDiverged,
+    };
+    node = new SynodNode(parts);
     await node.open();
     return node;
   } catch (error) {

@@ -138,6 +138,7 @@ test('every message comes back as it was sent', () => {
     purpose: 'snapshot',
     address: '::1',
     peerPort: 65535,
+    incarnation: '0123456789abcdef',
   };
   const digest: Frame = { kind: 'stateDigest', of: 'content', slot: 2048, digest: '0123456789abcdef' };
   for (const frame of [

@@ -27,12 +27,16 @@ export interface Hello {
   /** Where the sender listens, so that a node that has not heard of it yet can answer. */
   readonly address: string;
   readonly peerPort: number;
+  /** Names the sender's disk: 16 lower-case hex digits. See runtime/known-disks.ts. */
+  readonly incarnation: string;
 }
 
 /** What this node says first on every connection for messages. */
-export function helloOf(clusterId: string, { nodeId, memberSlot, address, peerPort }: MemberAddress): Hello {
-  const protocolVersion = PEER_PROTOCOL_VERSION;
-  return { kind: 'hello', protocolVersion, clusterId, nodeId, memberSlot, purpose: 'messages', address, peerPort };
+export function helloOf(self: MemberAddress, owner: Pick<Hello, 'clusterId' | 'incarnation'>): Hello {
+  const { nodeId, memberSlot, address, peerPort } = self;
+  const { clusterId, incarnation } = owner;
+  const fixed = { kind: 'hello', protocolVersion: PEER_PROTOCOL_VERSION, purpose: 'messages' } as const;
+  return { ...fixed, clusterId, nodeId, memberSlot, address, peerPort, incarnation };
 }
 
 export type Purpose = 'messages' | 'snapshot';
@@ -110,7 +114,7 @@ function writeFields(writer: ByteWriter, frame: Frame): void {
   switch (frame.kind) {
     case 'hello':
       writer.u16(frame.protocolVersion).text(frame.clusterId).text(frame.nodeId).u16(frame.memberSlot);
-      writer.u8(purposes.indexOf(frame.purpose)).text(frame.address).u16(frame.peerPort);
+      writer.u8(purposes.indexOf(frame.purpose)).text(frame.address).u16(frame.peerPort).text(frame.incarnation);
       return;
     case 'stateDigest':
       writer.u8(digestKinds.indexOf(frame.of)).integer(frame.slot).text(frame.digest);
@@ -189,6 +193,7 @@ function readFields(reader: ByteReader, kind: Frame['kind']): Frame {
         purpose: oneOf(purposes, reader.u8()),
         address: reader.text(255),
         peerPort: reader.u16(),
+        incarnation: reader.text(16),
       };
     case 'stateDigest':
       return { kind, of: oneOf(digestKinds, reader.u8()), slot: reader.integer(), digest: reader.text(64) };

@@ -25,8 +25,10 @@ const PONG = encodeFrame({ kind: 'pong' });
 
 export interface InboundServerOptions {
   readonly hello: Hello;
-  /** Whom this hello is from; a string when it must be turned away, and why. Its certificate is checked afterwards. */
+  /** Whom this hello is from; a string when it must be turned away, and why. Its certificate has been checked. */
   readonly knownAs: (hello: Hello) => MemberAddress | string;
+  /** Why this node may not speak here although it is who it says; null when it may. */
+  readonly flawOf: (hello: Hello) => string | null;
   readonly tls: PeerTls;
   readonly onMessage: (from: MemberSlot, message: PeerMessage | DigestFrame) => void;
   readonly onSnapshotConnection: (from: MemberSlot, socket: Socket) => void;
@@ -119,7 +121,7 @@ export class InboundServer {
 
   /** The member that is calling. Throws Refusal for whoever may not. */
   #welcome(socket: tls.TLSSocket, frame: Frame): MemberAddress {
-    const { hello, knownAs } = this.#options;
+    const { hello, knownAs, flawOf } = this.#options;
     if (frame.kind !== 'hello') throw new Refusal(`a ${frame.kind} came before the hello`);
     const claimed = peerNodeIds(socket);
     if (!claimed.includes(frame.nodeId))
@@ -129,7 +131,7 @@ export class InboundServer {
     if (mismatch !== null) throw new Refusal(mismatch);
     const peer = knownAs(frame);
     if (typeof peer === 'string') throw new Refusal(peer);
-    const other = helloMismatch(frame, { ...frame, memberSlot: peer.memberSlot });
+    const other = helloMismatch(frame, { ...frame, memberSlot: peer.memberSlot }) ?? flawOf(frame);
     if (other !== null) throw new Refusal(other);
     if (frame.purpose === 'messages') {
       this.#byMember.get(peer.memberSlot)?.destroy();

@@ -22,6 +22,8 @@ const PING = encodeFrame({ kind: 'ping' });
 export interface OutboundLinkOptions {
   readonly peer: MemberAddress;
   readonly hello: Hello;
+  /** Why nobody may speak with whoever answers this; null when all is well. */
+  readonly flawOf: (hello: Hello) => string | null;
   readonly tls: PeerTls;
   readonly onUp: () => void;
   /** Only after `onUp`. */
@@ -131,7 +133,8 @@ export class OutboundLink {
     if (frame.kind === 'pong' && this.#isUp) return null;
     if (frame.kind === 'refused') return `refused by the peer: ${frame.reason}`;
     if (frame.kind !== 'hello' || this.#isUp) return `an unexpected ${frame.kind}`;
-    const mismatch = helloMismatch(frame, { ...this.#options.hello, ...pick(this.#options.peer) });
+    const mismatch =
+      helloMismatch(frame, { ...this.#options.hello, ...pick(this.#options.peer) }) ?? this.#options.flawOf(frame);
     if (mismatch !== null) return mismatch;
     this.#isUp = true;
     this.#failures = 0;

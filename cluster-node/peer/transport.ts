@@ -12,7 +12,7 @@ import type { MemberSlot } from '../contract/ballot.ts';
 import type { MemberAddress } from '../contract/node-config.ts';
 import type { PeerMessage } from '../contract/peer.ts';
 import { LineLimit } from '../runtime/line-limit.ts';
-import { type DigestFrame, encodeFrame, type Hello, helloOf } from './codec.ts';
+import { type DigestFrame, encodeFrame, type Hello } from './codec.ts';
 import type { PeerTls } from './identity.ts';
 import { InboundServer } from './inbound-server.ts';
 import type { LinkFilter } from './link-filter.ts';
@@ -23,12 +23,15 @@ const REFUSAL_LINES = { atMost: 20, perMs: 10_000 };
 const STRANGERS_AT_MOST = 8;
 
 export interface TransportOptions {
-  readonly clusterId: string;
+  /** What this node says of itself. */
+  readonly hello: Hello;
   readonly self: MemberAddress;
   readonly peers: readonly MemberAddress[];
   readonly tls: PeerTls;
   readonly filter: LinkFilter;
   readonly logger: Logger;
+  /** Why nobody may speak with whoever says this, although its certificate is right; null when all is well. */
+  readonly flawOf: (hello: Hello) => string | null;
   readonly onMessage: (from: MemberSlot, message: PeerMessage) => void;
   readonly onDigest: (from: MemberSlot, digest: DigestFrame) => void;
   readonly onLink: (member: MemberSlot, isUp: boolean) => void;
@@ -49,12 +52,13 @@ export class Transport {
   constructor(options: TransportOptions) {
     this.#options = options;
     this.#wanted = options.peers;
-    const { self, clusterId, filter, logger } = options;
-    this.#hello = helloOf(clusterId, self);
+    const { filter, logger } = options;
+    this.#hello = options.hello;
     const refusals = new LineLimit(REFUSAL_LINES);
     this.#server = new InboundServer({
       hello: this.#hello,
       knownAs: (hello) => this.#recognize(hello),
+      flawOf: options.flawOf,
       tls: options.tls,
       onMessage: (from, message) => {
         if (filter.dropsFrom(from)) return;
@@ -156,6 +160,7 @@ export class Transport {
     return new OutboundLink({
       peer,
       hello: this.#hello,
+      flawOf: this.#options.flawOf,
       tls,
       onUp: () => onLink(peer.memberSlot, true),
       onDown: (reason) => {

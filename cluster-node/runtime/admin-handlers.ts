@@ -1,30 +1,29 @@
 /** What the calls of the admin socket do. Every parameter has been parsed by then. */
 import { AdminCallError, type AdminHandlers } from '../api/admin.ts';
-import type { NodeEvent } from '../contract/admin.ts';
 import type { LinkFilter } from '../peer/link-filter.ts';
 import type { NodeSample } from '../contract/sample.ts';
-import type { EventRing } from './event-ring.ts';
+
 import type { Handover } from './handover.ts';
+import type { Journal } from './journal.ts';
 import type { Membership } from './membership.ts';
 import type { Reconfiguring } from './reconfiguring.ts';
 
 export interface AdminSurroundings {
   readonly clusterName: string;
   readonly boot: number;
-  readonly events: EventRing;
+  readonly journal: Journal;
   readonly filter: LinkFilter;
   readonly handover: Handover;
   readonly membership: Membership;
   readonly reconfiguring: Reconfiguring;
   readonly sample: () => NodeSample;
-  readonly record: (event: Pick<NodeEvent, 'kind' | 'text'>) => void;
 }
 
 export function adminHandlers(around: AdminSurroundings): AdminHandlers {
-  const { boot, events, filter, handover, membership, reconfiguring } = around;
+  const { boot, journal, filter, handover, membership, reconfiguring } = around;
   return {
     sample: () => around.sample(),
-    events: (asked) => ({ boot, events: events.after(asked.boot === boot ? asked.afterSequence : 0) }),
+    events: (asked) => ({ boot, events: journal.after(asked.boot === boot ? asked.afterSequence : 0) }),
     transferLeadership: ({ target, timeoutMs }) => {
       const member = membership.members.find(({ memberSlot }) => memberSlot === target);
       if (member === undefined) {
@@ -40,7 +39,7 @@ export function adminHandlers(around: AdminSurroundings): AdminHandlers {
       const name = (member: number) => membership.nameOf(member);
       const links = lease.fault.links.map(({ from, to }) => `${name(from)}→${name(to)}`).join(' ');
       const text = `fault ${lease.faultId} for ${lease.ttlMs} ms: messages vanish on ${links}`;
-      around.record({ kind: 'faultInjected', text });
+      journal.record({ kind: 'faultInjected', text });
       return active;
     },
     healFault: ({ faultId }) => ({ healed: filter.heal(faultId) }),

@@ -109,6 +109,8 @@ export class CoreLoop {
   #obeyAll(effects: readonly Effect[]): void {
     let appliedUpTo: Slot = 0;
     for (const effect of effects) {
+      // Executing a slot may have found that this node must not go on.
+      if (this.#isStopped) return;
       if (effect.kind === 'deliver') {
         this.#apply(effect.entry);
         appliedUpTo = effect.entry.slot;

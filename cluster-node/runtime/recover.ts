@@ -61,9 +61,21 @@ export async function recoverNode(parts: {
     state = await parts.fetch(minSlot);
     await storage.installSnapshot(state.machine.appliedUpTo);
   }
+  await closeGap(storage, state.machine.appliedUpTo);
   const configuration = await replay(storage, state, onProgress);
   if (quarantine !== null) await leaveQuarantine(loaded.dataDir, quarantine);
   return { machine: state.machine, configuration, core: stateOfCore(storage, state.machine.appliedUpTo) };
+}
+
+/**
+ * A snapshot came from a peer and the node ended before its log could say so: what lies between is in the snapshot only. (One
+ * that the node took itself reaches no further than its log.)
+ */
+async function closeGap(storage: Storage, snapshotSlot: Slot): Promise<void> {
+  const { decidedUpTo, accepted } = storage.recovered;
+  let reached = decidedUpTo;
+  for (const { slot } of accepted) if (slot === reached + 1) reached = slot;
+  if (snapshotSlot > reached) await storage.installSnapshot(snapshotSlot);
 }
 
 /** Executes what the log calls decided; gives the configuration in force after it. */

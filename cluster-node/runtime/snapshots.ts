@@ -13,10 +13,10 @@ import type { Hello } from '../peer/codec.ts';
 import type { PeerTls } from '../peer/identity.ts';
 import { fetchSnapshot, type SnapshotSink } from '../peer/snapshot-client.ts';
 import { serveSnapshot } from '../peer/snapshot-server.ts';
-import { DataDamagedError, isNoSpace } from '../storage/errors.ts';
+import { isNoSpace } from '../storage/errors.ts';
 import type { SnapshotInfo } from '../storage/snapshot-file.ts';
 import type { IncomingSnapshot, OfferedSnapshot } from '../storage/snapshot-incoming.ts';
-import type { SnapshotStore } from '../storage/snapshot-store.ts';
+import type { SnapshotReader, SnapshotStore } from '../storage/snapshot-store.ts';
 
 /** Attempts over all peers before the core is told that it came to nothing. */
 const ROUNDS = 2;
@@ -34,8 +34,10 @@ export interface SnapshotsSurroundings {
   /** For the machines that are built; undefined: the default. */
   readonly rule: SnapshotRule | undefined;
   readonly logger: Logger;
-  /** This node itself left out. */
+  /** Whom to ask; this node itself left out, and whoever is known to hold another state than the majority. */
   readonly peers: () => readonly MemberAddress[];
+  /** Whether others say that they hold something else at this slot: such a snapshot is not given away. */
+  readonly isDisputed: (slot: Slot) => boolean;
   readonly onTaken: (snapshot: SnapshotInfo) => void;
   /** The log may forget what is at or below this slot. */
   readonly trim: (slot: Slot) => void;
@@ -46,27 +48,30 @@ export interface SnapshotsSurroundings {
 export class Snapshots {
   readonly #around: SnapshotsSurroundings;
   readonly #stop = new AbortController();
-  #isTaking = false;
+  #taking: Promise<void> | null = null;
   #fetching: Promise<InstalledState | null> | null = null;
   #served = 0;
-  #newestSlot: Slot = 0;
+  #newest: SnapshotInfo | null = null;
 
   constructor(around: SnapshotsSurroundings) {
     this.#around = around;
   }
 
-  /** Of the newest sound snapshot; 0: there is none, or none was looked for yet. */
+  /** The newest sound snapshot; null: there is none, or none was looked for yet. */
+  get newest(): SnapshotInfo | null {
+    return this.#newest;
+  }
+
+  /** 0: there is none. */
   get newestSlot(): Slot {
-    return this.#newestSlot;
+    return this.#newest?.slot ?? 0;
   }
 
   /** Begins to write the machine as it is now; left out while an earlier one is still being written. */
   take(machine: KeyValueMachine, configuration: Configuration): void {
-    if (this.#isTaking || this.#stop.signal.aborted) return;
-    this.#isTaking = true;
-    const view = machine.snapshot();
-    void this.#write(view, configuration).finally(() => {
-      this.#isTaking = false;
+    if (this.#taking !== null || this.#stop.signal.aborted) return;
+    this.#taking = this.#write(machine.snapshot(), configuration).finally(() => {
+      this.#taking = null;
     });
   }
 
@@ -79,7 +84,7 @@ export class Snapshots {
       const { signal } = this.#stop;
       const { slot } = view;
       const snapshot = await store.write({ slot, configuration: blob, chunks: view.chunks(), signal });
-      this.#newestSlot = snapshot.slot;
+      this.#found(snapshot);
       const tookMs = Math.round(performance.now() - startedMs);
       logger.info({ slot, bytes: snapshot.fileBytes, tookMs }, 'took a snapshot');
       clear('snapshot', 'a snapshot could be taken again');
@@ -104,9 +109,19 @@ export class Snapshots {
     this.#served += 1;
     const { store, logger } = this.#around;
     const onEnd = (how: string) => logger.info({ peer: from, how }, 'a peer asked for a snapshot');
-    void serveSnapshot(socket, () => store.openForReading(this.#newestSlot), onEnd).finally(() => {
+    const open = () => this.#openUndisputed(store);
+    void serveSnapshot(socket, open, onEnd).finally(() => {
       this.#served -= 1;
     });
+  }
+
+  /** A node whose memory is damaged must not hand its state on before the others have found it out. */
+  async #openUndisputed(store: SnapshotStore): Promise<SnapshotReader | null> {
+    for (const slot of await store.slots()) {
+      const file = this.#around.isDisputed(slot) ? null : await store.openForReading(slot);
+      if (file !== null) return file;
+    }
+    return null;
   }
 
   /**
@@ -122,7 +137,7 @@ export class Snapshots {
 
   async close(): Promise<void> {
     this.#stop.abort();
-    await this.#fetching;
+    await Promise.all([this.#fetching, this.#taking]);
   }
 
   async #fetch(first: MemberSlot, minSlot: Slot): Promise<InstalledState | null> {
@@ -157,17 +172,28 @@ export class Snapshots {
     return null;
   }
 
-  /** The state of the newest sound snapshot; null when there is none. */
+  /** The state of the newest snapshot that can be read; null when there is none. */
   async loadNewest(): Promise<InstalledState | null> {
     const { store, rule, logger } = this.#around;
-    const { snapshot, damaged } = await store.latest();
-    for (const error of damaged) logger.error({ err: error }, 'a snapshot is damaged; going on with an older one');
-    if (snapshot === null) return null;
-    const machine = await KeyValueMachine.restore(store.read(snapshot.slot), rule);
-    if (machine.appliedUpTo !== snapshot.slot)
-      throw new DataDamagedError(`the snapshot of slot ${snapshot.slot} holds slot ${machine.appliedUpTo}`);
-    this.#newestSlot = snapshot.slot;
-    return { machine, configuration: decodeConfiguration(snapshot.configuration) };
+    for (;;) {
+      const { snapshot, damaged } = await store.latest();
+      for (const error of damaged) logger.error({ err: error }, 'a snapshot is damaged; going on with an older one');
+      if (snapshot === null) return null;
+      try {
+        const machine = await KeyValueMachine.restore(store.read(snapshot.slot), rule);
+        if (machine.appliedUpTo !== snapshot.slot) throw new Error(`it holds slot ${machine.appliedUpTo}`);
+        const configuration = decodeConfiguration(snapshot.configuration);
+        this.#found(snapshot);
+        return { machine, configuration };
+      } catch (cause) {
+        // Whole as a file, but not one that this program can read: an older one, or a peer's, is the way out.
+        store.distrust(snapshot.slot, cause as Error);
+      }
+    }
+  }
+
+  #found(snapshot: SnapshotInfo): void {
+    if (snapshot.slot > this.newestSlot) this.#newest = snapshot;
   }
 }
 

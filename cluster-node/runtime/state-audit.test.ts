@@ -51,6 +51,42 @@ describe('the comparison of states', () => {
     expect(audit.newest()).toEqual([at(2048, 'aa', 'content')]);
   });
 
+  it('says when an odd member, or a split, is over', () => {
+    const audit = new StateAudit(1);
+    for (const [member, digest] of [
+      [1, 'aa'],
+      [2, 'aa'],
+      [3, 'cc'],
+    ] as const)
+      audit.note(member, at(1024, digest), MEMBERS);
+    expect(audit.isOdd(3)).toBe(true);
+    audit.note(1, at(2048, 'dd'), MEMBERS);
+    audit.note(2, at(2048, 'dd'), MEMBERS);
+    expect(audit.note(3, at(2048, 'dd'), MEMBERS)).toEqual([
+      { kind: 'agreesAgain', member: 3, of: { kind: 'changes', slot: 2048 } },
+    ]);
+    expect(audit.isOdd(3)).toBe(false);
+    for (const [member, digest] of [
+      [1, 'a'],
+      [2, 'b'],
+      [3, 'c'],
+    ] as const)
+      audit.note(member, at(3072, digest), MEMBERS);
+    audit.note(1, at(4096, 'ee'), MEMBERS);
+    expect(audit.note(2, at(4096, 'ee'), MEMBERS)).toEqual([
+      { kind: 'splitIsOver', of: { kind: 'changes', slot: 4096 } },
+    ]);
+  });
+
+  it('calls a content disputed as soon as two members tell of different ones', () => {
+    const audit = new StateAudit(1);
+    audit.note(1, at(2048, 'aa', 'content'), MEMBERS);
+    expect(audit.isDisputed(2048)).toBe(false);
+    expect(audit.note(2, at(2048, 'bb', 'content'), MEMBERS)).toEqual([]);
+    expect(audit.isDisputed(2048)).toBe(true);
+    expect(audit.isDisputed(1024)).toBe(false);
+  });
+
   it('forgets old slots', () => {
     const audit = new StateAudit(1);
     for (let slot = 1; slot <= 100; slot++) audit.note(1, at(slot, 'aa'), MEMBERS);

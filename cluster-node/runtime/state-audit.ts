@@ -19,7 +19,11 @@ export type AuditFinding =
   | { readonly kind: 'selfIsOdd'; readonly of: StateDigest; readonly majority: string }
   | { readonly kind: 'peerIsOdd'; readonly member: MemberSlot; readonly of: StateDigest; readonly majority: string }
   /** Members differ, and none of the digests is that of a majority. */
-  | { readonly kind: 'split'; readonly of: Omit<StateDigest, 'digest'> };
+  | { readonly kind: 'split'; readonly of: Omit<StateDigest, 'digest'> }
+  /** At a later slot the member that was odd is with the majority. */
+  | { readonly kind: 'agreesAgain'; readonly member: MemberSlot; readonly of: Omit<StateDigest, 'digest'> }
+  /** At a later slot there is a majority again. */
+  | { readonly kind: 'splitIsOver'; readonly of: Omit<StateDigest, 'digest'> };
 
 /** Agreed slots that are remembered of each kind: a node further behind than that is compared again once it has caught up. */
 const SLOTS_KEPT = 64;
@@ -36,6 +40,9 @@ export class StateAudit {
   /** The highest slot at which more than half of the members, this one included, had the same content. */
   agreedContentUpTo: Slot = 0;
   readonly #self: MemberSlot;
+  /** Since which slot members are odd. */
+  readonly #odd = new Map<MemberSlot, Slot>();
+  #splitAt: Slot = 0;
   readonly #comparisons: Record<DigestKind, Map<Slot, Comparison>> = { changes: new Map(), content: new Map() };
 
   constructor(self: MemberSlot) {
@@ -48,6 +55,15 @@ export class StateAudit {
     if (comparison === null) return [];
     comparison.byMember.set(from, of.digest);
     return this.#judge(comparison, members);
+  }
+
+  /** Whether members told of different contents at this slot: then nobody should build on a snapshot of it. */
+  isDisputed(slot: Slot): boolean {
+    return new Set(this.#comparisons.content.get(slot)?.byMember.values()).size > 1;
+  }
+
+  isOdd(member: MemberSlot): boolean {
+    return this.#odd.has(member);
   }
 
   /** Digests of this node for a member that just connected: the newest of each kind. */
@@ -86,17 +102,34 @@ export class StateAudit {
     const [majority] = [...counts].find(([, count]) => count * 2 > members.length) ?? [];
     if (majority === undefined) {
       const isSplit = counts.size > 1 && voices.length === members.length && !reported.has(0);
-      if (isSplit) reported.add(0);
-      return isSplit ? [{ kind: 'split', of: { kind, slot } }] : [];
+      if (!isSplit) return [];
+      reported.add(0);
+      this.#splitAt = slot;
+      return [{ kind: 'split', of: { kind, slot } }];
     }
     if (kind === 'content' && byMember.get(this.#self) === majority)
       this.agreedContentUpTo = Math.max(this.agreedContentUpTo, slot);
+    return [...this.#whatIsOver(comparison, voices, majority), ...this.#whoIsOdd(comparison, voices, majority)];
+  }
+
+  #whoIsOdd({ kind, slot, byMember, reported }: Comparison, voices: readonly MemberSlot[], majority: string) {
     const odd = voices.filter((member) => byMember.get(member) !== majority && !reported.has(member));
     return odd.map((member): AuditFinding => {
       reported.add(member);
+      this.#odd.set(member, Math.max(slot, this.#odd.get(member) ?? 0));
       const of = { kind, slot, digest: byMember.get(member) as string };
       return member === this.#self ? { kind: 'selfIsOdd', of, majority } : { kind: 'peerIsOdd', member, of, majority };
     });
+  }
+
+  #whatIsOver({ kind, slot, byMember }: Comparison, voices: readonly MemberSlot[], majority: string): AuditFinding[] {
+    const of = { kind, slot };
+    const back = voices.filter((member) => byMember.get(member) === majority && (this.#odd.get(member) ?? slot) < slot);
+    for (const member of back) this.#odd.delete(member);
+    const findings = back.map((member): AuditFinding => ({ kind: 'agreesAgain', member, of }));
+    if (this.#splitAt === 0 || this.#splitAt >= slot) return findings;
+    this.#splitAt = 0;
+    return [...findings, { kind: 'splitIsOver', of }];
   }
 }
 
@@ -106,9 +139,13 @@ export function findingText(finding: AuditFinding, nameOf: (member: MemberSlot) 
   const what = kind === 'content' ? 'the whole state' : 'the changes so far';
   switch (finding.kind) {
     case 'split':
-      return `at slot ${slot} members differ in ${what}, and none has a majority`;
+      return `at slot ${slot} members differ in ${what}, and none has a majority: find the one in doubt and replace it`;
     case 'peerIsOdd':
-      return `${nameOf(finding.member)} differs from the majority in ${what} at slot ${slot}: it must build its state again`;
+      return `${nameOf(finding.member)} differs from the majority in ${what} at slot ${slot}: it builds its state again by itself; replace it if it stays so`;
+    case 'agreesAgain':
+      return `${nameOf(finding.member)} agrees with the majority in ${what} at slot ${slot}`;
+    case 'splitIsOver':
+      return `at slot ${slot} a majority agrees in ${what}`;
     case 'selfIsOdd':
       return `this node differs from the majority in ${what} at slot ${slot} (${finding.of.digest}, not ${finding.majority})`;
   }

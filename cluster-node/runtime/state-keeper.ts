@@ -7,10 +7,11 @@ import type { Configuration } from '../contract/configuration.ts';
 import type { Applied, KeyValueMachine } from '../machine/machine.ts';
 import { AGREED_SLOT_INTERVAL } from '../machine/snapshot-schedule.ts';
 import type { SnapshotInfo } from '../storage/snapshot-file.ts';
+import type { Alarms } from './alarms.ts';
 import type { Membership } from './membership.ts';
 import { configurationAfter } from './recover.ts';
 import type { InstalledState } from './snapshots.ts';
-import { type AuditFinding, StateAudit, type StateDigest } from './state-audit.ts';
+import { type AuditFinding, findingText, StateAudit, type StateDigest } from './state-audit.ts';
 
 export interface StateSurroundings {
   readonly self: MemberSlot;
@@ -18,7 +19,9 @@ export interface StateSurroundings {
   readonly takeSnapshot: (machine: KeyValueMachine, configuration: Configuration) => void;
   /** Tells all other members. */
   readonly broadcast: (digest: StateDigest) => void;
-  readonly onFinding: (finding: AuditFinding) => void;
+  readonly alarms: Alarms;
+  /** This node's state is not the majority's, in words. */
+  readonly onDiverged: (text: string) => void;
   /** The configuration in force changed with the slot just executed. */
   readonly onConfiguration: (configuration: Configuration) => void;
 }
@@ -27,7 +30,8 @@ export class StateKeeper {
   #machine: KeyValueMachine;
   readonly #audit: StateAudit;
   readonly #around: StateSurroundings;
-  #installed: InstalledState | null = null;
+  /** States built from peers' snapshots, by slot. */
+  readonly #prepared = new Map<Slot, InstalledState>();
 
   constructor(machine: KeyValueMachine, around: StateSurroundings) {
     this.#machine = machine;
@@ -57,24 +61,34 @@ export class StateKeeper {
 
   /** A state built from a peer's snapshot: it takes over when the core says so. */
   prepare(state: InstalledState): void {
-    this.#installed = state;
+    this.#prepared.set(state.machine.appliedUpTo, state);
   }
 
   /** The machine stands at this slot from now on, unless it is further already. */
   install(slot: Slot): void {
-    const state = this.#installed;
-    this.#installed = null;
-    if (state === null || state.machine.appliedUpTo !== slot || slot <= this.#machine.appliedUpTo) return;
+    const state = this.#prepared.get(slot);
+    this.#prepared.clear();
+    if (slot <= this.#machine.appliedUpTo) return;
+    if (state === undefined) throw new Error(`no state was built for slot ${slot}`);
     this.#machine = state.machine;
     this.#around.onConfiguration(state.configuration);
   }
 
-  onSnapshotTaken({ slot, sha256 }: SnapshotInfo): void {
+  /** A snapshot of this node's state: taken, found at the start, or come from a peer. */
+  noteSnapshot({ slot, sha256 }: SnapshotInfo): void {
     this.#noteOwn({ kind: 'content', slot, digest: sha256 });
   }
 
   onPeerDigest(from: MemberSlot, digest: StateDigest): void {
     this.#report(this.#audit.note(from, digest, this.#around.membership.slots));
+  }
+
+  isDisputed(slot: Slot): boolean {
+    return this.#audit.isDisputed(slot);
+  }
+
+  isOdd(member: MemberSlot): boolean {
+    return this.#audit.isOdd(member);
   }
 
   /** What a member that just connected should hear. */
@@ -90,6 +104,23 @@ export class StateKeeper {
   }
 
   #report(findings: readonly AuditFinding[]): void {
-    for (const finding of findings) this.#around.onFinding(finding);
+    for (const finding of findings) this.#act(finding);
+  }
+
+  #act(finding: AuditFinding): void {
+    const { alarms, membership, onDiverged } = this.#around;
+    const text = findingText(finding, (member) => membership.nameOf(member));
+    switch (finding.kind) {
+      case 'split':
+        return alarms.raise('split', text);
+      case 'splitIsOver':
+        return alarms.clear('split', text);
+      case 'peerIsOdd':
+        return alarms.raise(`odd-${finding.member}`, text);
+      case 'agreesAgain':
+        return alarms.clear(`odd-${finding.member}`, text);
+      case 'selfIsOdd':
+        return onDiverged(text);
+    }
   }
 }

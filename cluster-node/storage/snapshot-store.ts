@@ -130,6 +130,12 @@ export class SnapshotStore {
     return { snapshot: null, damaged };
   }
 
+  /** What is in it cannot be used, though the file is whole: it counts as damaged from now on. */
+  distrust(slot: Slot, cause: Error): void {
+    const text = `${this.#path(slot)} cannot be used: ${cause.message}`;
+    this.#checked.set(slot, new DataDamagedError(text, { cause }));
+  }
+
   /** Removes every snapshot of a later slot: what is in them is in doubt. */
   async dropAbove(slot: Slot): Promise<void> {
     for (const each of await this.slots()) {

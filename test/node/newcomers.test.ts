@@ -27,6 +27,7 @@ const helloOf = (memberSlot: 1 | 2): Hello => ({
   purpose: 'messages',
   address: '127.0.0.1',
   peerPort: 1,
+  incarnation: '0123456789abcdef',
 });
 
 async function open(): Promise<{ port: number; ofPeer: PeerTls; refusals: string[] }> {
@@ -53,6 +54,7 @@ async function open(): Promise<{ port: number; ofPeer: PeerTls; refusals: string
     tls: own as PeerTls,
     onMessage: () => {},
     onSnapshotConnection: (_from, socket) => socket.destroy(),
+    flawOf: () => null,
     onRefused: (_remote, reason) => refusals.push(reason),
   });
   await server.listen({ host: '127.0.0.1', port });

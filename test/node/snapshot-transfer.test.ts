@@ -29,7 +29,9 @@ const addressOf = (memberSlot: number, peerPort: number): MemberAddress => ({
 function helloOf({ nodeId, memberSlot, address, peerPort }: MemberAddress): Hello {
   const protocolVersion = PEER_PROTOCOL_VERSION;
   const clusterId = 'c-test0001';
-  return { kind: 'hello', protocolVersion, clusterId, nodeId, memberSlot, purpose: 'messages', address, peerPort };
+  const incarnation = '0123456789abcdef';
+  const purpose = 'messages';
+  return { kind: 'hello', protocolVersion, clusterId, nodeId, memberSlot, purpose, address, peerPort, incarnation };
 }
 
 /** A server with a file of so many random bytes, and everything that a client needs. */
@@ -51,6 +53,7 @@ async function open(bytes: Buffer, onSocket: (socket: Socket) => void = () => {}
   const server = new InboundServer({
     hello: helloOf(serving),
     knownAs: () => asking,
+    flawOf: () => null,
     tls: await tlsOf(serving),
     onMessage: () => {},
     onSnapshotConnection: (_from, socket) => {

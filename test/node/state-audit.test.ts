@@ -2,6 +2,8 @@
  * A node whose memory is damaged: the log is the same on all nodes, its state is not. The damage is in a bundle that flips one bit
  * of a stored value after everything about it was checked and hashed; all else is the product.
  */
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { nodeExitCodes } from '../../cluster-node/contract/exit-codes.ts';
 import { buildNodeBundle } from '../fixtures/node-bundle.ts';
@@ -52,8 +54,37 @@ test('a node whose state is not the majority’s stops, and has built it again a
 
   bad.start();
   await bad.ready();
+  await until(
+    'the others to take it back',
+    async () => {
+      const samples = await Promise.all([1, 2].map((slot) => cluster.node(slot).sample()));
+      return samples.every((sample) => sample.alarms.length === 0);
+    },
+    30_000,
+  );
   await writer.stop();
   await cluster.level();
   expect(await read()).toBe('value');
   client.close();
+});
+
+test('a host set up anew with the old certificates does not vote again', async () => {
+  const wiped = cluster.node(2);
+  await wiped.kill();
+  rmSync(join(wiped.dir, 'data'), { recursive: true });
+  rmSync(join(wiped.dir, 'born.json'));
+  wiped.start();
+  await wiped.ready();
+  const reason =
+    /member 2 comes with another disk \([0-9a-f]{16}\) than it had \([0-9a-f]{16}\): what it promised is lost/;
+  for (const other of [1, 3])
+    await until(`node ${other} to say so`, async () =>
+      (await cluster.node(other).sample()).alarms.some((alarm) => reason.test(alarm)),
+    );
+  // It is one of two that are left: nothing is decided on its word.
+  await cluster.node(3).kill();
+  const client = cluster.client(cluster.node(1));
+  await expect(client.put('key', 'value', 3000)).rejects.toThrow(/no leader|timed out|DEADLINE|UNAVAILABLE/);
+  client.close();
+  expect((await wiped.sample()).decidedUpTo).toBe(0);
 });

@@ -43,6 +43,7 @@ const hello: Hello = {
   purpose: 'messages',
   address: '127.0.0.1',
   peerPort: 1,
+  incarnation: '0123456789abcdef',
 };
 
 /** Connects to node 1 with this certificate, sends these bytes, and returns what comes back until the connection ends. */

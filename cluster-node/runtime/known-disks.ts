@@ -1,0 +1,75 @@
+/**
+ * Which disk each peer had when it was first met. A member that comes back with another one (a host set up anew with the same
+ * configuration and certificates) has forgotten what it promised and would vote again as if it never had: it is neither heard
+ * nor spoken to, and the operator is told to replace it. The note is kept in the data folder, so that it outlives restarts.
+ */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { MemberSlot } from '../contract/ballot.ts';
+import { writeFileDurably } from '../storage/files.ts';
+
+const FILE = 'peers.json';
+const knownSchema = z.object({ disks: z.record(z.string(), z.string()) });
+
+export class KnownDisks {
+  readonly #path: string;
+  readonly #incarnations: Map<MemberSlot, string>;
+  readonly #onUnwritten: (error: unknown) => void;
+  #writing: Promise<void> = Promise.resolve();
+
+  constructor(path: string, known: Map<MemberSlot, string>, onUnwritten: (error: unknown) => void) {
+    this.#path = path;
+    this.#incarnations = known;
+    this.#onUnwritten = onUnwritten;
+  }
+
+  /** Throws when the note is there but cannot be read: then nobody can tell any more who has changed. */
+  static async open(dataDir: string, onUnwritten: (error: unknown) => void): Promise<KnownDisks> {
+    const path = join(dataDir, FILE);
+    const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return null;
+      throw error;
+    });
+    const { disks } = text === null ? { disks: {} } : parse(path, text);
+    const known = Object.entries(disks).map(([slot, incarnation]): [MemberSlot, string] => [Number(slot), incarnation]);
+    return new KnownDisks(path, new Map(known), onUnwritten);
+  }
+
+  /** Notes a member's disk at the first meeting; says what is wrong when it is another one now, else null. */
+  meet(member: MemberSlot, incarnation: string): string | null {
+    const known = this.#incarnations.get(member);
+    if (known === incarnation) return null;
+    if (known !== undefined)
+      return (
+        `member ${member} comes with another disk (${incarnation}) than it had (${known}): what it promised is lost and it ` +
+        'must not vote. Remove it from the cluster and add it again as a new member.'
+      );
+    this.#incarnations.set(member, incarnation);
+    this.#writing = this.#writing.then(() => this.#write()).catch(this.#onUnwritten);
+    return null;
+  }
+
+  /** Resolves when all that was noted is on disk. */
+  close(): Promise<void> {
+    return this.#writing;
+  }
+
+  #write(): Promise<void> {
+    const disks = Object.fromEntries(this.#incarnations);
+    return writeFileDurably(this.#path, Buffer.from(`${JSON.stringify({ disks })}\n`));
+  }
+}
+
+function parse(path: string, text: string): z.infer<typeof knownSchema> {
+  try {
+    return knownSchema.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new Error(
+      `${path}, which says what disks the other members had, cannot be read; remove it to meet them anew`,
+      {
+        cause,
+      },
+    );
+  }
+}
