@@ -18,6 +18,7 @@ import { Transport } from './peer/transport.ts';
 import type { CoreEvent, Input } from './paxos/interface.ts';
 import { adminHandlers } from './runtime/admin-handlers.ts';
 import { Alarms } from './runtime/alarms.ts';
+import { bootClock } from './runtime/boot-clock.ts';
 import { ClientPort } from './runtime/client-port.ts';
 import { CoreLoop } from './runtime/core-loop.ts';
 import { createCore } from './runtime/create-core.ts';
@@ -308,7 +309,7 @@ export class SynodNode {
     const { loaded, recovered, storage, snapshots, logger } = this.#parts;
     const { self } = loaded;
     return new CoreLoop(createCore(loaded, recovered, this.#boot), {
-      nowMs: () => performance.now(),
+      nowMs: loaded.config.leaseReads === null ? () => performance.now() : bootClock(),
       log: storage,
       apply: (slot, value) => this.#state.apply(slot, value),
       send: (to, message) => this.#transport.send(to, message),
