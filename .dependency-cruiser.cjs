@@ -60,6 +60,21 @@ module.exports = {
       'No clock, no timer, no randomness, no Node in the core.',
     ),
     forbid(
+      'log-does-no-io',
+      { path: '^cluster-node/storage/log/', pathNot: tests },
+      {
+        path: '.*',
+        pathNot: ['^cluster-node/(storage/log|contract)/', '^cluster-node/paxos/interface\\.ts$', '^(node:)?zlib$'],
+      },
+      'The log is planned and recovered without input or output; of Node it uses a checksum.',
+    ),
+    forbid(
+      'runtime-wires-the-rest',
+      { path: '^cluster-node/(peer|api|machine|storage|net|metrics)/', pathNot: tests },
+      { path: '^cluster-node/(runtime|node\\.ts|start-node\\.ts)' },
+      'The parts of a node do not know who puts them together.',
+    ),
+    forbid(
       'node-knows-nothing-above',
       { path: '^cluster-node/', pathNot: tests },
       { path: '^(app|electron|test)/' },

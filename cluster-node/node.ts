@@ -25,7 +25,7 @@ import { createCore } from './runtime/create-core.ts';
 import { flawOf } from './runtime/forwarded.ts';
 import { bestSuccessor, Handover } from './runtime/handover.ts';
 import { HealthWatch } from './runtime/health-watch.ts';
-import { explainListen } from './runtime/listen.ts';
+import { explainListen } from './net/listen.ts';
 import { Journal } from './runtime/journal.ts';
 import type { KnownDisks } from './runtime/known-disks.ts';
 import type { LoadedConfig } from './runtime/load-config.ts';

@@ -5,7 +5,7 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import tls from 'node:tls';
 import { etcdErrors } from '../machine/errors.ts';
-import { Newcomers } from '../runtime/newcomers.ts';
+import { Newcomers } from '../net/newcomers.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { clusterMethods } from './cluster-service.ts';
 import { type GrpcLimits, serveGrpc } from './grpc-server.ts';

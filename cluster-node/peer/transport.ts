@@ -11,7 +11,7 @@ import type { Logger } from 'pino';
 import type { MemberSlot } from '../contract/ballot.ts';
 import type { MemberAddress } from '../contract/node-config.ts';
 import type { PeerMessage } from '../contract/peer.ts';
-import { LineLimit } from '../runtime/line-limit.ts';
+import { LineLimit } from '../net/line-limit.ts';
 import { type DigestFrame, encodeFrame, type Hello } from './codec.ts';
 import type { PeerTls } from './identity.ts';
 import { InboundServer } from './inbound-server.ts';

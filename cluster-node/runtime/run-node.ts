@@ -4,7 +4,7 @@ import { type NodeExitCode, nodeExitCodes } from '../contract/exit-codes.ts';
 import { startNode } from '../start-node.ts';
 import { noteDiskFailure } from '../storage/disk-failures.ts';
 import { DataDamagedError, DataLockedError, DataMismatchError, isNoSpace } from '../storage/errors.ts';
-import { ListenError } from './listen.ts';
+import { ListenError } from '../net/listen.ts';
 import { ConfigError, type LoadedConfig, loadConfig } from './load-config.ts';
 import { VERSION } from './version.ts';
 
