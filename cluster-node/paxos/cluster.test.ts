@@ -125,4 +125,18 @@ describe('a change of leader', () => {
     const failed = { kind: 'transferFailed', target, reason: 'the target did not take over in time' };
     expect(cluster.effects).toContainEqual({ member: leader, effect: { kind: 'event', event: failed } });
   });
+
+  it('does not blame the others for a time in which it stood still itself', () => {
+    const cluster = new DiskCluster([1, 2, 3]);
+    cluster.run(1000);
+    const leader = cluster.leader();
+    const ballots = [1, 2, 3].map((member) => cluster.status(member).promised);
+    const sleeper = [1, 2, 3].find((member) => member !== leader) as number;
+    cluster.nowMs += 3 * ELECTION_TIMEOUT_MS;
+    cluster.give(sleeper, { kind: 'tick' });
+    cluster.give(leader, { kind: 'tick' });
+    cluster.run(200);
+    expect(cluster.leader()).toBe(leader);
+    expect([1, 2, 3].map((member) => cluster.status(member).promised)).toEqual(ballots);
+  });
 });

@@ -48,6 +48,7 @@ export class PaxosCore {
   readonly #proposer: Proposer;
   readonly #lag: Lag;
   #roundAtMs = Number.NEGATIVE_INFINITY;
+  #tickedAtMs = Number.POSITIVE_INFINITY;
   /**
    * `recovered` is null for a node that has never run. `rules` are for the simulator's negative controls; leave them out.
    * Throws RangeError when the configuration's quorums need not intersect.
@@ -235,6 +236,9 @@ export class PaxosCore {
   #onTick(): void {
     const { heartbeatMs } = this.#options;
     const { nowMs } = this.#out;
+    const lateMs = nowMs - this.#tickedAtMs - heartbeatMs;
+    this.#tickedAtMs = nowMs;
+    if (lateMs > 0) this.#excuse(lateMs);
     this.#lease.onTick();
     this.#proposer.onTick();
     if (nowMs - this.#roundAtMs < heartbeatMs) return;
@@ -246,6 +250,12 @@ export class PaxosCore {
     this.#learner.record();
     this.#requests.onRound();
     this.#reads.onRound();
+  }
+
+  /** This node itself stood still: that the others were not heard meanwhile tells nothing about them. */
+  #excuse(lateMs: number): void {
+    this.#election.excuse(lateMs);
+    this.#peers.excuse(lateMs, this.#out.nowMs);
   }
 
   #onDecided(entry: Entry): void {

@@ -60,6 +60,11 @@ export class Election {
     return true;
   }
 
+  /** The silence of the leader counts this much less. */
+  excuse(ms: number): void {
+    this.#contactAtMs = Math.min(this.#parts.out.nowMs, this.#contactAtMs + ms);
+  }
+
   /** No leader is known any more. Returns whether one was. */
   forget(): boolean {
     const had = this.leader !== 0;

@@ -131,6 +131,14 @@ export class Peers {
     if (message.leaseGranted) this.#onGrant(peer, message);
   }
 
+  /** The silence of all counts this much less. */
+  excuse(ms: number, nowMs: number): void {
+    for (const peer of this.#byMember.values()) {
+      if (peer.heartbeatAtMs !== null) peer.heartbeatAtMs = Math.min(nowMs, peer.heartbeatAtMs + ms);
+      if (peer.repliedAtMs !== null) peer.repliedAtMs = Math.min(nowMs, peer.repliedAtMs + ms);
+    }
+  }
+
   isHeard(peer: Peer, nowMs: number): boolean {
     return peer.heartbeatAtMs !== null && nowMs - peer.heartbeatAtMs < this.#parts.timeoutMs;
   }

@@ -74,10 +74,19 @@ test('a message that vows something leaves only when that is on disk', async () 
 
 test('the inputs of one turn make one write', async () => {
   const { loop, done, records } = scripted([[persist(1)], [persist(2)], [persist(3)]]);
-  for (let count = 0; count < 3; count++) loop.submit({ kind: 'tick' });
+  for (let member = 1; member <= 3; member++) loop.submit({ kind: 'link', member, up: true });
   await turn();
   expect(records.map(({ sequence }) => sequence)).toEqual([1, 2, 3]);
   expect(done).toEqual(['flush']);
+});
+
+test('a tick is taken after what came in the same turn, and once', async () => {
+  const { loop, inputs } = scripted([]);
+  loop.submit({ kind: 'tick' });
+  loop.submit({ kind: 'tick' });
+  loop.submit({ kind: 'link', member: 2, up: true });
+  await turn();
+  expect(inputs.map(({ kind }) => kind)).toEqual(['link', 'tick']);
 });
 
 test('knowledge alone waits for a record that must be written, unless a message waits for it', async () => {

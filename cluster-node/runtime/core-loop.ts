@@ -57,6 +57,7 @@ export class CoreLoop {
   readonly #around: CoreSurroundings;
   #inputs: Input[] = [];
   #isDrainDue = false;
+  #isTickDue = false;
   #durableUpTo = 0;
   #held: HeldMessage[] = [];
   #records: AppendedRecord[] = [];
@@ -69,10 +70,14 @@ export class CoreLoop {
     this.#around = surroundings;
   }
 
-  /** Taken with everything else of this turn. */
+  /**
+   * Taken with everything else of this turn; a tick after everything else, so that a node whose own loop was late reads what
+   * the others have sent meanwhile before it asks itself whether they are silent.
+   */
   submit(input: Input): void {
     if (this.#isStopped) return;
-    this.#inputs.push(input);
+    if (input.kind === 'tick') this.#isTickDue = true;
+    else this.#inputs.push(input);
     if (this.#isDrainDue) return;
     this.#isDrainDue = true;
     setImmediate(() => {
@@ -94,6 +99,16 @@ export class CoreLoop {
   }
 
   #drain(): void {
+    this.#takeInputs();
+    if (this.#isTickDue && !this.#isStopped) {
+      this.#isTickDue = false;
+      this.#obeyAll(this.#core.step({ kind: 'tick' }, this.#around.nowMs()));
+      this.#takeInputs();
+    }
+    if (!this.#isStopped) this.#write();
+  }
+
+  #takeInputs(): void {
     // Obeying an effect may add inputs (what was applied); they belong to this turn too.
     for (let at = 0; at < this.#inputs.length && !this.#isStopped; at++) {
       const input = this.#inputs[at] as Input;
@@ -102,8 +117,6 @@ export class CoreLoop {
       this.#obeyAll(this.#core.step(input, this.#around.nowMs()));
     }
     this.#inputs = [];
-    if (this.#isStopped) return;
-    this.#write();
   }
 
   #obeyAll(effects: readonly Effect[]): void {
