@@ -318,6 +318,7 @@ export class SynodNode {
           this.#pending.applied(request.sequence, result);
       },
       onAppliedUpTo: (slot) => this.#pending.appliedUpTo(slot),
+      onReadTaken: () => this.#pending.readTaken(),
       onReadReady: ({ sequence }, readSlot) => {
         this.#pending.readReady(sequence, readSlot);
         this.#pending.appliedUpTo(this.#state.machine.appliedUpTo);

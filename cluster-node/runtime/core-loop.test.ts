@@ -33,6 +33,7 @@ function scripted(script: Effect[][], around: Partial<CoreSurroundings> = {}) {
     send: (to, message) => done.push(`send ${message.kind} to ${to}`),
     onApplied: () => undefined,
     onAppliedUpTo: (slot) => done.push(`applied ${slot}`),
+    onReadTaken: () => undefined,
     onReadReady: () => undefined,
     onRefused: () => undefined,
     onEvent: () => undefined,

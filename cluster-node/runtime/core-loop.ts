@@ -29,6 +29,8 @@ export interface CoreSurroundings {
   readonly onApplied: (applied: Applied) => void;
   /** Everything up to this slot has been executed. */
   readonly onAppliedUpTo: (slot: Slot) => void;
+  /** The core takes a read right now. */
+  readonly onReadTaken: () => void;
   readonly onReadReady: (request: RequestId, readSlot: Slot) => void;
   readonly onRefused: (request: RequestId, reason: 'busy' | 'noLeader') => void;
   /** Whether the request was applied will never be known here. */
@@ -113,6 +115,7 @@ export class CoreLoop {
     for (let at = 0; at < this.#inputs.length && !this.#isStopped; at++) {
       const input = this.#inputs[at] as Input;
       if (input.kind === 'durable') this.#release(input.upTo);
+      if (input.kind === 'read') this.#around.onReadTaken();
       if (input.kind === 'snapshotInstalled') this.#around.onInstall(input.slot);
       this.#obeyAll(this.#core.step(input, this.#around.nowMs()));
     }

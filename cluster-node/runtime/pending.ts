@@ -78,7 +78,7 @@ export class PendingCalls {
   #nextSequence = 1;
   /** By the sequence under which the leader is asked. */
   readonly #sharedReads = new Map<number, SharedRead>();
-  /** The read that calls of this event-loop turn share. */
+  /** The read that calls share until the core takes it: what is decided is looked at then. */
   #sharedRead: number | null = null;
 
   constructor(actions: PendingActions) {
@@ -102,7 +102,7 @@ export class PendingCalls {
     });
   }
 
-  /** One question to the leader serves every read that starts in the same turn. */
+  /** One question to the leader serves every read that starts before the core takes it (`readTaken`). */
   read(timeoutMs: number): Promise<void> {
     const sequence = this.#nextSequence++;
     this.#joinRead(sequence);
@@ -112,6 +112,11 @@ export class PendingCalls {
   /** An operation of this node was applied. */
   applied(sequence: number, result: OperationResult): void {
     this.#proposals.resolve(sequence, result);
+  }
+
+  /** The core takes the question now: later reads need another. */
+  readTaken(): void {
+    this.#sharedRead = null;
   }
 
   readReady(sequence: number, slot: Slot): void {
@@ -158,10 +163,7 @@ export class PendingCalls {
       this.#actions.abandon(sequence);
     }, READ_LIFE_MS);
     this.#sharedReads.set(sequence, { readers: [sequence], timer });
-    setImmediate(() => {
-      this.#sharedRead = null;
-      this.#actions.startRead(sequence);
-    });
+    this.#actions.startRead(sequence);
   }
 
   #takeReaders(sequence: number): readonly number[] {
