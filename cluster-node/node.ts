@@ -396,6 +396,9 @@ export class SynodNode {
   }
 }
 
-function digestFrame({ kind, slot, digest }: StateDigest): DigestFrame {
-  return { kind: 'stateDigest', of: kind, slot, digest };
-}
+const digestFrame = ({ kind: of, slot, digest }: StateDigest): DigestFrame => ({
+  kind: 'stateDigest',
+  of,
+  slot,
+  digest,
+});
