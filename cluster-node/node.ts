@@ -12,7 +12,7 @@ import { type ClientServer, createClientServer } from './api/client-server.ts';
 import type { MemberSlot, Slot } from './contract/ballot.ts';
 import type { MemberAddress } from './contract/node-config.ts';
 import type { PeerMessage } from './contract/peer.ts';
-import type { DigestFrame, Hello } from './peer/codec.ts';
+import type { Hello } from './peer/codec.ts';
 import { LinkFilter } from './peer/link-filter.ts';
 import { Transport } from './peer/transport.ts';
 import type { CoreEvent, Input } from './paxos/interface.ts';
@@ -35,7 +35,7 @@ import { Reconfiguring } from './runtime/reconfiguring.ts';
 import type { RecoveredNode } from './runtime/recover.ts';
 import { type NodeMeters, nodeSample } from './runtime/sample.ts';
 import type { Snapshots } from './runtime/snapshots.ts';
-import type { StateDigest } from './runtime/state-audit.ts';
+import { digestFrame } from './runtime/state-audit.ts';
 import { StateKeeper } from './runtime/state-keeper.ts';
 import { VERSION } from './runtime/version.ts';
 import { damagesInWords } from './storage/log/damage.ts';
@@ -395,10 +395,3 @@ export class SynodNode {
     if (status.role === 'leader' && target !== undefined) await this.#handover.to(target, timeoutMs);
   }
 }
-
-const digestFrame = ({ kind: of, slot, digest }: StateDigest): DigestFrame => ({
-  kind: 'stateDigest',
-  of,
-  slot,
-  digest,
-});

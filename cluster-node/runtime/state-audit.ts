@@ -4,6 +4,7 @@
  * of the members. This finds a node that is broken; it is no defence against nodes that lie on purpose.
  */
 import type { MemberSlot, Slot } from '../contract/ballot.ts';
+import type { DigestFrame } from '../peer/codec.ts';
 
 /** `changes`: a running hash over every change. `content`: a hash over everything that the machine holds. */
 export type DigestKind = 'changes' | 'content';
@@ -149,4 +150,9 @@ export function findingText(finding: AuditFinding, nameOf: (member: MemberSlot) 
     case 'selfIsOdd':
       return `this node differs from the majority in ${what} at slot ${slot} (${finding.of.digest}, not ${finding.majority})`;
   }
+}
+
+/** As it goes to the other members. */
+export function digestFrame({ kind, slot, digest }: StateDigest): DigestFrame {
+  return { kind: 'stateDigest', of: kind, slot, digest };
 }
