@@ -93,9 +93,14 @@ export class ClientPort implements NodePort {
   }
 
   #refusal(): NodeUnavailableError | null {
-    if (this.isStopping) return new NodeUnavailableError('stopping', false);
+    // One that was removed could still pass requests on, for a while; clients had better find those who stay.
+    if (this.isStopping || !this.#isMember()) return new NodeUnavailableError('stopping', false);
     const isBusy = this.#around.pending.size >= MAX_PENDING_CALLS || this.#around.isBacklogged();
     return isBusy ? new NodeUnavailableError('busy', false) : null;
+  }
+
+  #isMember(): boolean {
+    return this.members.some(({ memberSlot }) => memberSlot === this.self.memberSlot);
   }
 
   #refusalOfChange(): NodeUnavailableError | null {
