@@ -361,7 +361,7 @@ export class SynodNode {
       meters,
       pending: this.#pending,
       members: () => membership.members,
-      machine: () => this.#state.machine,
+      state: this.#state,
       status: () => this.#loop.status(),
       submit: (input) => this.#loop.submit(input),
       dataBytes: () => storage.dataBytes,

@@ -27,10 +27,12 @@ export function clusterMethods(port: NodePort, clientScheme: 'http' | 'https'): 
     ],
     [
       '/etcdserverpb.Maintenance/Alarm',
-      unary({ request: pb.AlarmRequest, response: pb.AlarmResponse }, ({ action }) => {
+      unary({ request: pb.AlarmRequest, response: pb.AlarmResponse }, ({ action, memberID, alarm }) => {
         if (action !== pb.AlarmRequest_AlarmAction.GET)
           throw new GrpcError(grpcCode.unimplemented, 'alarms are raised and ended by the nodes themselves');
-        return { header: headers.now(), alarms: [] };
+        const isAskedFor = (raised: pb.AlarmMember) =>
+          (memberID === 0n || memberID === raised.memberID) && (alarm === pb.AlarmType.NONE || alarm === raised.alarm);
+        return { header: headers.now(), alarms: alarmsOf(port).filter(isAskedFor) };
       }),
     ],
     [
@@ -54,6 +56,17 @@ function etcdMember(member: NodePort['members'][number], clientScheme: 'http' | 
     clientURLs: [`${clientScheme}://${host}:${member.clientPort}`],
     isLearner: member.role === 'learner',
   };
+}
+
+/** Raised and ended by the nodes themselves, so the same may be asked again. */
+function alarmsOf(port: NodePort): pb.AlarmMember[] {
+  return port.troubles().flatMap(({ nodeId, noSpace, corrupt }) => {
+    const memberID = memberIdOf(nodeId);
+    return [
+      ...(noSpace ? [{ memberID, alarm: pb.AlarmType.NOSPACE }] : []),
+      ...(corrupt ? [{ memberID, alarm: pb.AlarmType.CORRUPT }] : []),
+    ];
+  });
 }
 
 /** etcd's Raft figures in our terms: term = ballot (unique, growing), index = decided slot, applied index = applied slot. */

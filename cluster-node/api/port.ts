@@ -40,6 +40,8 @@ export interface NodePort {
     readonly dataBytes: number;
     readonly version: string;
   };
+  /** Of every member, as far as this node knows: its disk is full; its state is not the majority's. */
+  troubles(): readonly { readonly nodeId: string; readonly noSpace: boolean; readonly corrupt: boolean }[];
   /** Counts a client's request for the samples. */
   observe(kind: 'write' | 'read', latencyMs: number): void;
 }

@@ -169,5 +169,6 @@ export interface CoreStatus {
     readonly heardMsAgo: number | null;
     readonly roundTripMs: number | null;
     readonly decidedUpTo: Slot;
+    readonly isDiskFull: boolean;
   }[];
 }

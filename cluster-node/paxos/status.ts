@@ -38,6 +38,7 @@ export function statusOf(observed: Observed): CoreStatus {
       heardMsAgo: peer.heardAtMs === null ? null : Math.max(0, nowMs - peer.heardAtMs),
       roundTripMs: peer.roundTripMs,
       decidedUpTo: peer.decidedUpTo,
+      isDiskFull: peer.health.isDiskFull,
     })),
   };
 }

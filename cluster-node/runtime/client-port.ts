@@ -8,6 +8,7 @@ import type { KeyValueMachine, OperationResult } from '../machine/machine.ts';
 import type { CoreStatus, Input } from '../paxos/interface.ts';
 import type { PendingCalls } from './pending.ts';
 import type { NodeMeters } from './sample.ts';
+import type { StateKeeper } from './state-keeper.ts';
 import { VERSION } from './version.ts';
 
 /** Requests of clients that wait at this node; past it they are told to try later. */
@@ -20,8 +21,8 @@ export interface ClientPortSurroundings {
   readonly meters: NodeMeters;
   readonly pending: PendingCalls;
   readonly members: () => readonly Member[];
-  /** The machine of now: it is replaced when a snapshot comes from a peer. */
-  readonly machine: () => KeyValueMachine;
+  /** Its machine is that of now: it is replaced when a snapshot comes from a peer. */
+  readonly state: Pick<StateKeeper, 'machine' | 'isOdd'>;
   readonly status: () => CoreStatus;
   readonly submit: (input: Input) => void;
   readonly dataBytes: () => number;
@@ -51,7 +52,7 @@ export class ClientPort implements NodePort {
   }
 
   get machine(): KeyValueMachine {
-    return this.#around.machine();
+    return this.#around.state.machine;
   }
 
   propose(operation: Operation, timeoutMs: number): Promise<OperationResult> {
@@ -81,6 +82,16 @@ export class ClientPort implements NodePort {
       dataBytes: this.#around.dataBytes(),
       version: VERSION,
     };
+  }
+
+  troubles() {
+    const { status, isDiskFull, state } = this.#around;
+    const { peers } = status();
+    return this.members.map(({ nodeId, memberSlot }) => {
+      const isFull = peers.some((peer) => peer.member === memberSlot && peer.isDiskFull);
+      const noSpace = memberSlot === this.self.memberSlot ? isDiskFull() : isFull;
+      return { nodeId, noSpace, corrupt: state.isOdd(memberSlot) };
+    });
   }
 
   observe(kind: 'write' | 'read', latencyMs: number): void {

@@ -56,7 +56,7 @@ test('the best successor is the voter with the most of the log among those heard
   const { members, ...rest } = firstConfiguration([1, 2, 3, 4].map(exampleMember));
   const learner = members.map((member) => (member.memberSlot === 4 ? { ...member, role: 'learner' as const } : member));
   const peer = (member: number, heardMsAgo: number | null, decidedUpTo: number) =>
-    ({ member, heardMsAgo, roundTripMs: 1, decidedUpTo }) as const;
+    ({ member, heardMsAgo, roundTripMs: 1, isDiskFull: false, decidedUpTo }) as const;
   const status = (...peers: CoreStatus['peers']) =>
     ({ peers, configuration: { ...rest, members: learner } }) as CoreStatus;
   expect(bestSuccessor(status(peer(2, 10, 5), peer(3, 10, 7), peer(4, 10, 9)), 100)).toBe(3);

@@ -76,11 +76,12 @@ export class Handover {
   }
 }
 
-/** The voter that could take over fastest: heard of lately and with the most of the log. undefined when there is none. */
+/** The voter that could take over fastest: heard of lately, with room on its disk, with the most of the log. undefined: none. */
 export function bestSuccessor({ peers, configuration }: CoreStatus, heardWithinMs: number): MemberSlot | undefined {
   const voters = votersOf(configuration);
   const candidates = peers.filter(
-    ({ member, heardMsAgo }) => voters.includes(member) && heardMsAgo !== null && heardMsAgo <= heardWithinMs,
+    ({ member, heardMsAgo, isDiskFull }) =>
+      voters.includes(member) && !isDiskFull && heardMsAgo !== null && heardMsAgo <= heardWithinMs,
   );
   candidates.sort((left, right) => right.decidedUpTo - left.decidedUpTo);
   return candidates[0]?.member;

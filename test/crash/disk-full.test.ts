@@ -1,6 +1,9 @@
 /** The leader's disk fills up under load: it leaves the lead, says why, and comes back when there is room again. */
 import { randomBytes } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { memberIdOf } from '../../cluster-node/api/identity.ts';
+import { AlarmType } from '../../cluster-node/contract/etcd/rpc.ts';
 import { measured } from '../fixtures/measured.ts';
 import { createTestCluster, type TestCluster, type TestNode } from '../fixtures/test-cluster.ts';
 import { missingWrites } from '../fixtures/writer.ts';
@@ -73,6 +76,9 @@ test('a leader whose disk is full hands over, and is back when there is room', a
   load.restartGap();
   const next = await cluster.leader(others, PATIENCE_MS);
   expect(next).not.toBe(small);
+  const client = cluster.client(next);
+  const noSpace = { memberID: memberIdOf(small.member.nodeId), alarm: AlarmType.NOSPACE };
+  await eventually('the next leader to tell clients', async () => isDeepStrictEqual(await client.alarms(), [noSpace]));
   isFull = true;
   const acknowledged = await filling;
   expect(acknowledged.size).toBeGreaterThan(10);
@@ -84,6 +90,8 @@ test('a leader whose disk is full hands over, and is back when there is room', a
   await eventually('the node to say that there is room', async () =>
     (await alarms(small)).some((text) => /there is room/.test(text)),
   );
+  await eventually('the alarm to end', async () => (await client.alarms()).length === 0);
+  client.close();
   await load.stop();
   await cluster.level(cluster.nodes, PATIENCE_MS);
   expect(await small.sample()).toMatchObject({ pid });

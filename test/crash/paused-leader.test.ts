@@ -1,6 +1,6 @@
 /** The leader is stopped for longer than an election takes and goes on as if nothing had been: it must not answer from the past. */
 import { setTimeout as pause } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { measured } from '../fixtures/measured.ts';
 import {
   createTestCluster,
@@ -17,12 +17,7 @@ vi.setConfig({ testTimeout: pausesMs * 3 + 120_000, hookTimeout: 90_000 });
 
 let cluster: TestCluster;
 
-beforeAll(async () => {
-  cluster = await createTestCluster(3);
-  cluster.start();
-  await cluster.leader(cluster.nodes, PATIENCE_MS);
-});
-afterAll(() => cluster.close());
+afterEach(() => cluster.close());
 
 /** Reads that reach the node while it sleeps, so that they are the first thing it finds when it wakes up. */
 async function readThrough(sleeper: TestNode, load: Load): Promise<void> {
@@ -38,7 +33,13 @@ async function readThrough(sleeper: TestNode, load: Load): Promise<void> {
   client.close();
 }
 
-test('a leader that was paused answers no read from the past, and follows', async () => {
+test.each([
+  { reads: 'by asking', leaseReads: null },
+  { reads: 'under leases', leaseReads: { driftRatio: 0.1 } },
+])('a leader that was paused answers no read from the past, $reads, and follows', async ({ leaseReads }) => {
+  cluster = await createTestCluster(3, { leaseReads });
+  cluster.start();
+  await cluster.leader(cluster.nodes, PATIENCE_MS);
   const load = new Load(cluster, { seed: crashSeed, clients: 6 });
   const endMs = performance.now() + pausesMs;
   let pauses = 0;

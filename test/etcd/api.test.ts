@@ -186,6 +186,15 @@ describe('in the clear', () => {
     expect(answer).toMatchObject({ version: '3.5.21', raftTerm: 1025n, leader: list.members[0]?.ID, errors: [] });
     expect(list.members.map((member) => member.clientURLs)).toEqual([['http://127.0.0.1:1'], ['http://[fe80::2]:1']]);
     expect((await call(client, alarm, { action: 0, memberID: 0n, alarm: 0 })).alarms).toEqual([]);
+    node.trouble = { noSpace: true, corrupt: false };
+    const ids = list.members.map(({ ID }) => ID);
+    const { alarms } = await call(client, alarm, { action: 0, memberID: 0n, alarm: 0 });
+    expect(alarms).toEqual(ids.map((memberID) => ({ memberID, alarm: pb.AlarmType.NOSPACE })));
+    node.trouble = { noSpace: false, corrupt: true };
+    const asked = { action: 0, memberID: ids[1] as bigint, alarm: pb.AlarmType.CORRUPT } as const;
+    expect((await call(client, alarm, asked)).alarms).toEqual([{ memberID: ids[1], alarm: pb.AlarmType.CORRUPT }]);
+    expect((await call(client, alarm, { ...asked, alarm: pb.AlarmType.NOSPACE })).alarms).toEqual([]);
+    node.trouble = null;
     expect(await call(client, health, { service: '' })).toEqual({ status: 1 });
     node.failure = new NodeUnavailableError('noLeader', false);
     expect(await call(client, status, {})).toMatchObject({ leader: 0n, errors: ['etcdserver: no leader'] });

@@ -8,11 +8,12 @@ import { SingleMachinePort } from './single-machine-port.ts';
 
 const run = promisify(execFile);
 const env = { ...process.env, ETCDCTL_API: '3' };
+const port = new SingleMachinePort();
 let server: ClientServer;
 let endpoint: string;
 
 beforeAll(async () => {
-  server = createClientServer(new SingleMachinePort(), null);
+  server = createClientServer(port, null);
   endpoint = `127.0.0.1:${await server.listen({ host: '127.0.0.1', port: 0 })}`;
 });
 afterAll(() => server.close(10));
@@ -64,6 +65,13 @@ describe.skipIf(!hasEtcdctl)('etcdctl (skipped: no etcdctl where it is not insta
     expect(await etcdctl('member', 'list')).toContain(
       'started, node-1, https://127.0.0.1:1, http://127.0.0.1:1, false',
     );
+  });
+
+  test('alarms that nodes raise', async () => {
+    port.trouble = { noSpace: false, corrupt: true };
+    expect(await etcdctl('alarm', 'list')).toContain('alarm:CORRUPT');
+    port.trouble = null;
+    expect(await etcdctl('alarm', 'list')).toBe('');
   });
 
   test('compaction, and a read below it', async () => {

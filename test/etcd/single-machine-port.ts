@@ -15,6 +15,7 @@ export class SingleMachinePort implements NodePort {
   /** Set: proposals and barriers are refused with it. */
   failure: NodeUnavailableError | null = null;
   barriers = 0;
+  trouble: { noSpace: boolean; corrupt: boolean } | null = null;
   readonly observed = { write: 0, read: 0 };
 
   propose(operation: Operation): Promise<OperationResult> {
@@ -41,6 +42,10 @@ export class SingleMachinePort implements NodePort {
       dataBytes: 4096,
       version: '3.5.21',
     };
+  }
+
+  troubles() {
+    return this.trouble === null ? [] : this.members.map(({ nodeId }) => ({ nodeId, ...this.trouble! }));
   }
 
   observe(kind: 'write' | 'read'): void {

@@ -5,6 +5,8 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { memberIdOf } from '../../cluster-node/api/identity.ts';
+import { AlarmType } from '../../cluster-node/contract/etcd/rpc.ts';
 import { nodeExitCodes } from '../../cluster-node/contract/exit-codes.ts';
 import { buildNodeBundle } from '../fixtures/node-bundle.ts';
 import { createTestCluster, type TestCluster } from '../fixtures/test-cluster.ts';
@@ -51,6 +53,8 @@ test('a node whose state is not the majority’s stops, and has built it again a
     return samples.every((sample) => sample.alarms.length > 0) && samples[0]?.alarms;
   });
   expect(alarms.join()).toMatch(/node-3 differs from the majority in the whole state at slot \d+/);
+  const corrupt = { memberID: memberIdOf(bad.member.nodeId), alarm: AlarmType.CORRUPT };
+  expect(await client.alarms()).toEqual([corrupt]);
 
   bad.start();
   await bad.ready();
@@ -62,6 +66,7 @@ test('a node whose state is not the majority’s stops, and has built it again a
     },
     30_000,
   );
+  expect(await client.alarms()).toEqual([]);
   await writer.stop();
   await cluster.level();
   expect(await read()).toBe('value');
