@@ -75,7 +75,7 @@ export async function startNode(loaded: LoadedConfig, surroundings: NodeSurround
       peers,
       isDisputed: (slot) => node?.isDisputed(slot) ?? false,
       onTaken: (snapshot) => node?.onSnapshotTaken(snapshot),
-      // Closing the log ends the wait; whatever else goes wrong with it ends the process by itself.
+      // It fails only by closing the log (LogClosedError): a disk that fails ends the process by itself.
       trim: (slot) => void storage.trimBelow(slot, retained).catch(() => undefined),
       raise: (key, text) => {
         if (node === null) doing = text;

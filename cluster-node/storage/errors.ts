@@ -36,6 +36,15 @@ export class EntryDamagedError extends Error {
   }
 }
 
+/** The log was closed before what was waited for reached the disk. */
+export class LogClosedError extends Error {
+  override readonly name = 'LogClosedError';
+
+  constructor() {
+    super('the log was closed before the disk said so');
+  }
+}
+
 /** The entry was removed because a snapshot covers it. */
 export class LogTrimmedError extends Error {
   override readonly name = 'LogTrimmedError';

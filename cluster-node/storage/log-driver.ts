@@ -10,7 +10,7 @@ import { open, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DiskThread } from './disk-thread.ts';
-import { isNoSpace } from './errors.ts';
+import { isNoSpace, LogClosedError } from './errors.ts';
 import { createZeroed, syncFolder, writeFully } from './files.ts';
 import type { DiskCommand, LogLane } from './log/commands.ts';
 import type { EntryIndex } from './log/entry-index.ts';
@@ -38,6 +38,12 @@ export interface LogDriverOptions extends LogSizes {
   readonly events: LogEvents;
 }
 
+interface BaseWaiter {
+  readonly slot: number;
+  readonly resolve: () => void;
+  readonly reject: (error: LogClosedError) => void;
+}
+
 export class LogDriver {
   readonly planner: LogPlanner;
   readonly #dataDir: string;
@@ -47,9 +53,13 @@ export class LogDriver {
   #running: Record<LogLane, Promise<void>> = { log: Promise.resolve(), side: Promise.resolve() };
   #vouchTimer: NodeJS.Timeout | null = null;
   #isStalled = false;
+  /** What does not fit the disk is not tried again. */
+  #isClosing = false;
+  /** While closing something did not fit. */
+  #hasGivenUp = false;
   #isClosed = false;
   #hasFailed = false;
-  #baseWaiters: { readonly slot: number; readonly resolve: () => void }[] = [];
+  #baseWaiters: BaseWaiter[] = [];
 
   constructor({ dataDir, events, ...options }: LogDriverOptions) {
     this.#dataDir = dataDir;
@@ -68,21 +78,22 @@ export class LogDriver {
     this.#pump('log');
   }
 
-  /** Resolves when the log on disk says that everything up to `slot` is in a snapshot. */
+  /** Resolves when the log on disk says that everything up to `slot` is in a snapshot. Throws LogClosedError when it is closed before. */
   baseDurable(slot: number): Promise<void> {
-    const reached = new Promise<void>((resolve) => this.#baseWaiters.push({ slot, resolve }));
+    if (this.#isClosed) return Promise.reject(new LogClosedError());
+    const reached = new Promise<void>((resolve, reject) => this.#baseWaiters.push({ slot, resolve, reject }));
     this.#releaseBase();
     this.#pump('log');
     return reached;
   }
 
-  /** Writes what is left, unless the disk is full, vouches for it, and lets go of the files. */
+  /** Writes what is left and fits the disk, vouches for it, and lets go of the files. */
   async close(): Promise<void> {
+    this.#isClosing = true;
     if (this.#vouchTimer !== null) clearTimeout(this.#vouchTimer);
     this.flush();
-    if (this.#isStalled) this.#isClosed = true;
     await this.#settled();
-    while (this.planner.needsVouching && !this.#isStalled && !this.#hasFailed) {
+    while (this.planner.needsVouching && !this.#hasGivenUp && !this.#hasFailed) {
       this.planner.vouch();
       this.#pump('log');
       this.#pump('side');
@@ -90,6 +101,7 @@ export class LogDriver {
     }
     this.#isClosed = true;
     await this.#settled();
+    for (const { reject } of this.#baseWaiters.splice(0)) reject(new LogClosedError());
     await this.#thread.close();
   }
 
@@ -125,7 +137,10 @@ export class LogDriver {
       this.#busy[lane] = false;
     } catch (error) {
       this.#busy[lane] = false;
-      if (error === CLOSED) return;
+      if (error === GIVEN_UP) {
+        this.#hasGivenUp = true;
+        return;
+      }
       this.#hasFailed = true;
       this.#events.onFatal(error);
     }
@@ -142,9 +157,8 @@ export class LogDriver {
       } catch (error) {
         if (!isNoSpace(error)) throw error;
         if (command.lane === 'log' || this.planner.waitsForSegment) this.#stall(true, error);
-        if (this.#isClosed) throw CLOSED;
+        if (this.#isClosing) throw GIVEN_UP;
         await sleep(NO_SPACE_RETRY_MS);
-        if (this.#isClosed) throw CLOSED;
       }
     }
   }
@@ -187,7 +201,7 @@ export class LogDriver {
   }
 
   #vouchLater(): void {
-    if (this.#vouchTimer !== null || this.#isClosed || !this.planner.needsVouching) return;
+    if (this.#vouchTimer !== null || this.#isClosing || !this.planner.needsVouching) return;
     this.#vouchTimer = setTimeout(() => {
       this.#vouchTimer = null;
       this.planner.vouch();
@@ -198,4 +212,4 @@ export class LogDriver {
   }
 }
 
-const CLOSED = new Error('the log was closed while the disk was full');
+const GIVEN_UP = new Error('the log was closed while the disk was full');

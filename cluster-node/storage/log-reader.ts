@@ -52,9 +52,10 @@ export class LogReader {
     const entries: Entry[] = [];
     let bytes = 0;
     for (let slot = fromSlot; slot <= this.#index.decidedUpTo; slot++) {
-      const entry = await this.#read(slot);
+      const entry = await this.#readUnlessTrimmed(slot);
       if (entry === null) {
         if (entries.length > 0) break;
+        if (slot < this.#index.firstSlot) throw new LogTrimmedError(slot, this.#index.firstSlot);
         throw new EntryDamagedError(slot, this.#where(slot));
       }
       bytes += entry.value.length;
@@ -71,6 +72,16 @@ export class LogReader {
     return place === null
       ? this.#dataDir
       : `${join(this.#dataDir, segmentFile(place.segment))}, offset ${place.offset}`;
+  }
+
+  /** Its segment may be removed while it is read: then what the read made of that tells nothing. */
+  async #readUnlessTrimmed(slot: Slot): Promise<Entry | null> {
+    try {
+      return await this.#read(slot);
+    } catch (error) {
+      if (slot < this.#index.firstSlot) return null;
+      throw error;
+    }
   }
 
   /** null when it is not there or does not check any more. */

@@ -83,11 +83,6 @@ export class SnapshotStore {
     this.#bytesPerSecond = bytesPerSecond;
   }
 
-  /** While true another `write` is refused. */
-  get isWriting(): boolean {
-    return this.#isWriting;
-  }
-
   /** Of all files there are, newest first; they may be damaged. */
   async slots(): Promise<Slot[]> {
     const names = await readdir(this.#folder);

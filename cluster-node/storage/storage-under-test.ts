@@ -1,5 +1,6 @@
 /** For tests: a storage on real files that tells when a sequence is durable. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { Entry } from '../contract/peer.ts';
@@ -57,6 +58,17 @@ export async function readAll(storage: Storage, maxBytes: number): Promise<Entry
     const page = await storage.readEntries(entries.length + 1, maxBytes);
     if (page.length === 0) return entries;
     entries.push(...page);
+  }
+}
+
+/** A file system of 40 MiB in a new folder of `parent`, to be unmounted; null without the right to mount one. */
+export function mountSmall(parent: string): string | null {
+  const path = mkdtempSync(join(parent, 'small-'));
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=40m', 'tmpfs', path], { stdio: 'ignore' });
+    return path;
+  } catch {
+    return null;
   }
 }
 

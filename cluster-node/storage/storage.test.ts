@@ -17,7 +17,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Entry } from '../contract/peer.ts';
 import { DataDamagedError } from './errors.ts';
 import { productSizes } from './sizes.ts';
-import { accepted, entry, open, readAll, segmentPaths } from './storage-under-test.ts';
+import { accepted, entry, mountSmall, open, readAll, segmentPaths } from './storage-under-test.ts';
+import { writeSuperblock } from './superblock.ts';
 
 const SEGMENT_BYTES = productSizes.segmentBytes;
 
@@ -196,19 +197,8 @@ test('a value that looks like records cannot pass for them', async () => {
   await third.storage.close();
 });
 
-/** A file system of 40 MiB; null without the right to mount one. */
-function mountSmall(): string | null {
-  const path = mkdtempSync(join(root, 'small-'));
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=40m', 'tmpfs', path], { stdio: 'ignore' });
-    return path;
-  } catch {
-    return null;
-  }
-}
-
 test('a full disk stalls the log, loses nothing, and the log goes on when there is room', async ({ skip }) => {
-  const mounted = mountSmall();
+  const mounted = mountSmall(root);
   if (mounted === null) skip('skipped: no right to mount a small file system');
   try {
     const dataDir = join(mounted as string, 'data');
@@ -238,4 +228,14 @@ test('a full disk stalls the log, loses nothing, and the log goes on when there 
     // Lazily: after a failed expectation files may still be open.
     execFileSync('umount', ['-l', mounted as string]);
   }
+});
+
+test('a folder of another format is refused and left alone, and the refusal says what to do', async () => {
+  const first = await open(dataDir);
+  const { superblock } = first.storage;
+  await first.storage.close();
+  await writeSuperblock(join(dataDir, 'superblock'), { ...superblock, formatVersion: 1 as 2 });
+  const refused =
+    /format 1, and this version of Synod reads format 2 .*Run the version .* that wrote it, or replace the node/;
+  await expect(open(dataDir)).rejects.toThrow(refused);
 });

@@ -143,6 +143,7 @@ export class Storage {
   /**
    * A snapshot of everything up to `snapshotSlot` is durable: removes whole segments that hold no entry of the last
    * `retainedSlots` before it or after it. Resolves when the log says so on disk; the files go soon afterwards.
+   * Throws LogClosedError when the log is closed before.
    */
   async trimBelow(snapshotSlot: Slot, retainedSlots: number): Promise<void> {
     this.#driver.planner.trim({ snapshotSlot, keepFrom: Math.max(1, snapshotSlot + 1 - retainedSlots) });
@@ -150,7 +151,7 @@ export class Storage {
     this.#baseSlot = Math.max(this.#baseSlot, snapshotSlot);
   }
 
-  /** A durable snapshot from a peer covers everything up to `slot`, whatever the log lacks below. Resolves when the log says so. */
+  /** A durable snapshot from a peer covers everything up to `slot`, whatever the log lacks below. Resolves when the log says so; see `trimBelow`. */
   async installSnapshot(slot: Slot): Promise<void> {
     this.#driver.planner.installSnapshot(slot);
     await this.#driver.baseDurable(slot);

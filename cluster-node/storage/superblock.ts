@@ -86,8 +86,17 @@ function readCopy(copy: Buffer): string | null {
 }
 
 function parse(path: string, text: string): Superblock {
-  const parsed = superblockSchema.safeParse(JSON.parse(text));
-  if (!parsed.success)
-    throw new DataMismatchError(`${path} was written by another version of Synod: ${parsed.error.message}`);
-  return parsed.data;
+  const found: unknown = JSON.parse(text);
+  const parsed = superblockSchema.safeParse(found);
+  if (parsed.success) return parsed.data;
+  const format = z.object({ formatVersion: z.number() }).safeParse(found).data?.formatVersion;
+  if (format === STORAGE_FORMAT)
+    throw new DataMismatchError(
+      `${path} is not one that this version of Synod writes: ${parsed.error.message}. Replace the node, the other nodes have its data.`,
+      { cause: parsed.error },
+    );
+  throw new DataMismatchError(
+    `${path}: the data folder has format ${format ?? 'unknown'}, and this version of Synod reads format ${STORAGE_FORMAT} alone; nothing ` +
+      'was changed. Run the version of Synod that wrote it, or replace the node: the other nodes have its data.',
+  );
 }

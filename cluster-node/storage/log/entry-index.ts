@@ -31,11 +31,6 @@ export class EntryIndex {
     return this.#firstSlot;
   }
 
-  /** Bytes of memory that the places take. */
-  get memoryBytes(): number {
-    return this.#chunks.size * CHUNK_SLOTS * 8;
-  }
-
   /** Notes an accepted record; of two for one slot the higher ballot counts, and of equal ones the later. */
   accepted(slot: Slot, ballot: Ballot, { segment, offset }: EntryPlace): void {
     if (slot <= this.#decidedUpTo) {

@@ -119,18 +119,6 @@ export class LogPlanner {
     return this.#options.segmentBytes;
   }
 
-  /** Everything that was asked for has been carried out. */
-  get isIdle(): boolean {
-    return (
-      this.#inFlight === null &&
-      this.#sideInFlight === null &&
-      this.#side.length === 0 &&
-      this.#closed.length === 0 &&
-      !this.#isHeadDue &&
-      !(this.#isFlushDue && this.#filling !== null)
-    );
-  }
-
   /** `vouch` would do something. */
   get needsVouching(): boolean {
     return this.#durableNumber > this.#mark.upTo || this.#vows.length > 0;
