@@ -144,8 +144,8 @@ export interface HeartbeatReply {
   readonly decidedUpTo: Slot;
   /** It answers a heartbeat of the leader of the ballot `promised`. */
   readonly confirms: boolean;
-  /** The sender will promise no ballot above `promised` for the lease's duration from the moment it sent this. */
-  readonly leaseGranted: boolean;
+  /** The sender will promise no ballot above `promised` for so many milliseconds, whole ones, from the moment it sent this; 0: no vow. */
+  readonly leaseGrantedMs: number;
 }
 
 /** Asks any peer for decided entries from `fromSlot` (inclusive). */

@@ -160,7 +160,7 @@ describe('a proposer, by the sentences of Paxos Made Simple', () => {
         promised: 0,
         decidedUpTo: 0,
         confirms: true,
-        leaseGranted: false,
+        leaseGrantedMs: 0,
       } as const;
       core.step({ kind: 'message', from, message: reply }, nowMs);
     }
@@ -228,7 +228,7 @@ describe('a proposer, by the sentences of Paxos Made Simple', () => {
       promised,
       decidedUpTo: 0,
       confirms: true,
-      leaseGranted: false,
+      leaseGrantedMs: 0,
     });
     const ready = expect.objectContaining({ kind: 'readReady' });
     expect(core.step({ kind: 'message', from: 2, message: reply(ballot - 1024) }, 502)).not.toContainEqual(ready);

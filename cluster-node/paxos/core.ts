@@ -305,8 +305,8 @@ export class PaxosCore {
     } else if (this.#election.leader === peer.member && this.#election.forget()) this.#election.hasNewView = true;
     const { decidedUpTo } = this.#log;
     const confirms = leads && leaderBallot === promised;
-    const leaseGranted = leads && this.#vow.grant(leaderBallot, promised);
-    this.#out.send(peer.member, { kind: 'heartbeatReply', sequence, promised, decidedUpTo, confirms, leaseGranted });
+    const leaseGrantedMs = leads ? this.#vow.grant(leaderBallot, promised) : 0;
+    this.#out.send(peer.member, { kind: 'heartbeatReply', sequence, promised, decidedUpTo, confirms, leaseGrantedMs });
   }
 
   #onHeartbeatReply(peer: Peer, message: HeartbeatReply): void {

@@ -43,6 +43,8 @@ export class DiskCluster {
   readonly disks = new Map<MemberSlot, Disk>();
   /** Links that lose everything, as "from-to". */
   readonly cut = new Set<string>();
+  /** Options of one member that differ from the others', from its next start on. */
+  readonly own = new Map<MemberSlot, Partial<CoreOptions>>();
   #queue: { member: MemberSlot; input: Input }[] = [];
   readonly #options: Omit<CoreOptions, 'self'>;
   readonly #rules: PaxosRules;
@@ -162,7 +164,8 @@ export class DiskCluster {
 
   #start(self: MemberSlot, recovered: RecoveredState | null): void {
     const configuration = configurationAfter(this.disk(self).configurations, recovered?.decidedUpTo ?? 0);
-    this.cores.set(self, new PaxosCore({ ...this.#options, configuration, self }, recovered, this.#rules));
+    const options = { ...this.#options, ...this.own.get(self), configuration, self };
+    this.cores.set(self, new PaxosCore(options, recovered, this.#rules));
   }
 
   #step({ member, input }: { member: MemberSlot; input: Input }): void {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { DiskCluster } from './disk-cluster.ts';
 import type { CoreOptions } from './interface.ts';
+import { PAXOS_RULES, type PaxosRules } from './rules.ts';
 
 const LEASE = { durationMs: 300, driftRatio: 0.1 };
 const OPTIONS: Partial<CoreOptions> = { leaseReads: LEASE };
@@ -67,6 +68,46 @@ describe('a leader with a lease', () => {
     cluster.run(400);
     expect(cluster.leader()).toBe(leader);
     expect(readNow(cluster, leader, 1).sends).toBeGreaterThan(0);
+  });
+});
+
+/** Whether the leader answered a read by itself after members with a shorter lease had decided without it. */
+function readsStaleWhileShortened(rules: PaxosRules): boolean {
+  const lasting = (durationMs: number) => ({ electionTimeoutMs: durationMs, leaseReads: { ...LEASE, durationMs } });
+  const cluster = new DiskCluster([1, 2, 3], lasting(1000), rules);
+  cluster.run(3000);
+  const leader = cluster.leader();
+  const others = [1, 2, 3].filter((member) => member !== leader);
+  for (const member of others) {
+    cluster.own.set(member, lasting(300));
+    cluster.stop(member);
+    cluster.run(600);
+    cluster.restart(member);
+    cluster.run(600);
+  }
+  expect(cluster.leader()).toBe(leader);
+  expect(readNow(cluster, leader, 1)).toEqual({ isAnswered: true, sends: 0 });
+  cluster.isolate(leader);
+  for (let sequence = 2; sequence < 200; sequence++) {
+    cluster.run(10);
+    const other = cluster.leaders().find((member) => member !== leader);
+    if (other === undefined) continue;
+    cluster.propose(other, 'unknown to the old leader', sequence);
+    if (readNow(cluster, leader, sequence).isAnswered) return true;
+  }
+  expect(cluster.delivered(others[0] as number)).toContain('unknown to the old leader');
+  return false;
+}
+
+describe('while the duration is changed from member to member', () => {
+  it('a leader relies on no more than was vowed to it', () => {
+    expect(readsStaleWhileShortened(PAXOS_RULES)).toBe(false);
+  });
+
+  it('one that counts by its own duration alone is found out', () => {
+    const leaseEnd: PaxosRules['leaseEnd'] = (sentAtMs, lease) =>
+      PAXOS_RULES.leaseEnd(sentAtMs, lease, lease.durationMs);
+    expect(readsStaleWhileShortened({ ...PAXOS_RULES, leaseEnd })).toBe(true);
   });
 });
 

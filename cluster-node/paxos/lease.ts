@@ -7,8 +7,10 @@
  * no higher ballot can decide anything. What makes that sound, each against a way to read something old:
  * - the leader counts from when it *sent* the heartbeat: the vow began later, so it ends later;
  * - less what clocks may differ by (`driftRatio`);
+ * - the vow says for how long, and the leader relies on no more than that: members may be set to different durations for a while;
  * - only a heartbeat that named the promised ballot draws a vow, so a late one of another life or ballot draws none;
- * - a vow is not on disk, so a restarted member keeps still, whoever asks, for as long as one of its earlier life can last;
+ * - a vow is not on disk, so a restarted member keeps still, whoever asks, for as long as one of its earlier life can last (the
+ *   runtime notes how long that is, and does not start the core with a shorter duration before it is over);
  * - a leader that hands over gives its lease up for good under this ballot, before it says so; the target's prepare carries
  *   that (`leaseReleased`), which ends the vows at once. Giving it up only for a while would not do: the prepare may be late.
  *
@@ -50,14 +52,14 @@ export class LeaseVow {
     this.#isAfterRestart = isAfterRestart;
   }
 
-  /** A heartbeat of the leader of `ballot` is being answered: whether that answer vows. */
-  grant(ballot: Ballot, promised: Ballot): boolean {
+  /** A heartbeat of the leader of `ballot` is being answered: for how many milliseconds that answer vows, 0 if it does not. */
+  grant(ballot: Ballot, promised: Ballot): number {
     const { out, rules, lease } = this.#parts;
     this.#wake();
-    if (lease === null || !rules.mayGrant(ballot, promised)) return false;
+    if (lease === null || !rules.mayGrant(ballot, promised)) return 0;
     this.#ballot = ballot;
     this.#untilMs = Math.max(this.#untilMs, rules.vowEnd(out.nowMs, lease));
-    return true;
+    return Math.floor(lease.durationMs);
   }
 
   /** Whether this member must not help another ballot to lead now, `released` having given up its lease (0: none did). */
@@ -109,14 +111,14 @@ export class LeaderLease {
   holds(ballot: Ballot): boolean {
     const { out, rules, lease, membership, peers } = this.#parts;
     if (lease === null || rules.isLeaseReleased(ballot, this.#releasedBallot) || this.#isPaused()) return false;
-    const sinceMs = membership.quorums.phase2UpTo((member) => {
+    const untilMs = membership.quorums.phase2UpTo((member) => {
       // It leads no more in the very step in which it promises something else.
-      if (member === membership.self) return out.nowMs;
+      if (member === membership.self) return Number.POSITIVE_INFINITY;
       const peer = peers.get(member);
       if (peer?.grantedUnder !== ballot || peer.grantSentAtMs < this.#voidBeforeMs) return Number.NEGATIVE_INFINITY;
-      return peer.grantSentAtMs;
+      return rules.leaseEnd(peer.grantSentAtMs, lease, peer.grantedMs);
     });
-    return out.nowMs < rules.leaseEnd(sinceMs, lease);
+    return out.nowMs < untilMs;
   }
 
   /** Never again under this ballot. Before the prepare that may say so is on its way. */

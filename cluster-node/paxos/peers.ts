@@ -22,6 +22,8 @@ export interface Peer {
   repliedUnder: Ballot;
   /** It vowed not to promise another ballot in answer to a heartbeat sent then, to the leader of `grantedUnder`. */
   grantSentAtMs: number;
+  /** For how long, from some time after that. */
+  grantedMs: number;
   grantedUnder: Ballot;
   health: NodeHealth;
   decidedUpTo: Slot;
@@ -128,7 +130,7 @@ export class Peers {
       peer.repliedSequence = 0;
     }
     peer.repliedSequence = Math.max(peer.repliedSequence, message.sequence);
-    if (message.leaseGranted) this.#onGrant(peer, message);
+    if (message.leaseGrantedMs > 0) this.#onGrant(peer, message);
   }
 
   /** The silence of all counts this much less. */
@@ -193,10 +195,13 @@ export class Peers {
     return highest;
   }
 
-  #onGrant(peer: Peer, { promised, sequence }: HeartbeatReply): void {
+  #onGrant(peer: Peer, { promised, sequence, leaseGrantedMs }: HeartbeatReply): void {
+    const sentAtMs = this.#sentAtMs[sequence % SENT_TIMES_KEPT] as number;
     if (promised !== peer.grantedUnder) peer.grantSentAtMs = Number.NEGATIVE_INFINITY;
     peer.grantedUnder = promised;
-    peer.grantSentAtMs = Math.max(peer.grantSentAtMs, this.#sentAtMs[sequence % SENT_TIMES_KEPT] as number);
+    if (sentAtMs < peer.grantSentAtMs) return;
+    peer.grantSentAtMs = sentAtMs;
+    peer.grantedMs = leaseGrantedMs;
   }
 
   #isAnswering(peer: Peer, nowMs: number): boolean {
@@ -220,6 +225,7 @@ function unheard(member: MemberSlot): Peer {
     repliedSequence: 0,
     repliedUnder: 0,
     grantSentAtMs: Number.NEGATIVE_INFINITY,
+    grantedMs: 0,
     grantedUnder: 0,
     health: { syncMs: 0, loopLagMs: 0, isDiskFull: false },
     decidedUpTo: 0,

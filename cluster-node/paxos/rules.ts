@@ -81,8 +81,8 @@ export interface PaxosRules {
   isVowInForce(untilMs: number, nowMs: number): boolean;
   /** The leader of `released` gave its lease up; what was vowed to it or to an earlier one binds no more. */
   releases(released: Ballot, vowedTo: Ballot): boolean;
-  /** Until when a leader may rely on vows that answer heartbeats sent at `sentAtMs`. */
-  leaseEnd(sentAtMs: number, lease: LeaseReads): number;
+  /** Until when a leader may rely on a vow for `grantedMs` that answers a heartbeat sent at `sentAtMs`. */
+  leaseEnd(sentAtMs: number, lease: LeaseReads, grantedMs: number): number;
   /** What a leader gives up when it hands over, for as long as it leads under this ballot. */
   isLeaseReleased(ballot: Ballot, released: Ballot): boolean;
 }
@@ -124,6 +124,6 @@ export const PAXOS_RULES: PaxosRules = {
   vowEndAfterRestart: (nowMs, lease) => nowMs + lease.durationMs,
   isVowInForce: (untilMs, nowMs) => nowMs < untilMs,
   releases: (released, vowedTo) => released >= vowedTo && released > 0,
-  leaseEnd: (sentAtMs, lease) => sentAtMs + lease.durationMs * (1 - lease.driftRatio),
+  leaseEnd: (sentAtMs, lease, grantedMs) => sentAtMs + Math.min(lease.durationMs, grantedMs) * (1 - lease.driftRatio),
   isLeaseReleased: (ballot, released) => ballot <= released,
 };

@@ -92,7 +92,7 @@ const messages: ((draw: Draw) => PeerMessage)[] = [
     promised: d.integer(),
     decidedUpTo: d.integer(),
     confirms: d.flag(),
-    leaseGranted: d.flag(),
+    leaseGrantedMs: d.integer(),
   }),
   (d) => ({ kind: 'catchUpRequest', fromSlot: d.integer() }),
   (d) => ({

@@ -7,7 +7,7 @@ import type { MemberAddress } from '../contract/node-config.ts';
 import type { Entry, FaultySlot, NodeHealth, PeerMessage, RequestId } from '../contract/peer.ts';
 import { ByteReader, ByteWriter, FrameError } from './byte-cursor.ts';
 
-export const PEER_PROTOCOL_VERSION = 2;
+export const PEER_PROTOCOL_VERSION = 3;
 export const FRAME_LENGTH_BYTES = 4;
 /** Of one frame without its length. A value has at most 2 MiB, a page of them little more than `maxBatchBytes`. */
 export const MAX_FRAME_BYTES = 16 * 1024 * 1024;
@@ -153,7 +153,7 @@ function writeFields(writer: ByteWriter, frame: Frame): void {
       return;
     case 'heartbeatReply':
       writer.integer(frame.sequence).integer(frame.promised).integer(frame.decidedUpTo);
-      writer.u8(Number(frame.confirms)).u8(Number(frame.leaseGranted));
+      writer.u8(Number(frame.confirms)).integer(frame.leaseGrantedMs);
       return;
     case 'catchUpRequest':
       writer.integer(frame.fromSlot);
@@ -247,7 +247,7 @@ function readFields(reader: ByteReader, kind: Frame['kind']): Frame {
         promised: reader.integer(),
         decidedUpTo: reader.integer(),
         confirms: reader.flag(),
-        leaseGranted: reader.flag(),
+        leaseGrantedMs: reader.integer(),
       };
     case 'catchUpRequest':
       return { kind, fromSlot: reader.integer() };
