@@ -128,8 +128,11 @@ describe('an acceptor, by the sentences of Paxos Made Simple', () => {
 
 describe('a proposer, by the sentences of Paxos Made Simple', () => {
   /** A core that has just sent prepares under the returned ballot, with its own promise durable. */
-  function candidate(recovered: RecoveredState | null = null): { core: PaxosCore; ballot: number } {
-    const core = new PaxosCore(OPTIONS, recovered);
+  function candidate(
+    recovered: RecoveredState | null = null,
+    configuration = OPTIONS.configuration,
+  ): { core: PaxosCore; ballot: number } {
+    const core = new PaxosCore({ ...OPTIONS, configuration }, recovered);
     core.step({ kind: 'tick' }, 0);
     hear(core, 1);
     for (let nowMs = 2; nowMs < 500; nowMs += 10) {
@@ -233,6 +236,33 @@ describe('a proposer, by the sentences of Paxos Made Simple', () => {
     const ready = expect.objectContaining({ kind: 'readReady' });
     expect(core.step({ kind: 'message', from: 2, message: reply(ballot - 1024) }, 502)).not.toContainEqual(ready);
     expect(core.step({ kind: 'message', from: 2, message: reply(ballot) }, 503)).toContainEqual(ready);
+  });
+
+  it('gives way to the nack of a voter alone, and learns from anyone that its configuration is over', () => {
+    const nack = (ballot: number, configId = 1): PeerMessage => ({
+      kind: 'nack',
+      ballot,
+      promised: 9999 * 1024,
+      configId,
+    });
+    const withLearner: CoreOptions['configuration'] = {
+      ...OPTIONS.configuration,
+      members: [...OPTIONS.configuration.members, { ...exampleMember(4), role: 'learner' }],
+    };
+    for (const role of ['candidate', 'leader'] as const) {
+      const { core, ballot } = candidate(null, withLearner);
+      if (role === 'leader') core.step({ kind: 'message', from: 2, message: promise(ballot, []) }, 500);
+      for (const from of [4, 5]) core.step({ kind: 'message', from, message: nack(ballot) }, 500);
+      expect(core.status(500).role).toBe(role);
+      core.step({ kind: 'message', from: 2, message: nack(ballot) }, 500);
+      expect(core.status(500).role).toBe('follower');
+    }
+    const { core, ballot } = candidate();
+    const effects = core.step({ kind: 'message', from: 5, message: nack(ballot, 2) }, 500);
+    expect(core.status(500).role).toBe('follower');
+    expect(sends(effects)).toContainEqual(
+      expect.objectContaining({ to: 5, message: { kind: 'catchUpRequest', fromSlot: 1 } }),
+    );
   });
 
   it('does not count a promise of which a page is missing', () => {

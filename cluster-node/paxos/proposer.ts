@@ -122,10 +122,12 @@ export class Proposer {
   onNack(from: MemberSlot, message: Nack): void {
     const { election, membership, learner } = this.#parts;
     const { ballot, promised, configId } = message;
-    election.sawBallot(promised);
-    if (ballot === this.leadership?.ballot && promised > ballot) this.#stepDown('higherBallot');
+    // What a learner or a stranger has promised stands in no quorum's way.
+    const isOutbid = membership.isVoter(from) && promised > ballot;
+    if (isOutbid) election.sawBallot(promised);
+    if (isOutbid && ballot === this.leadership?.ballot) this.#stepDown('higherBallot');
     const isLate = configId > membership.configId;
-    if (ballot === this.#candidacy?.ballot && (isLate || promised > ballot)) this.#giveUp();
+    if (ballot === this.#candidacy?.ballot && (isLate || isOutbid)) this.#giveUp();
     if (isLate) learner.ask(from);
   }
 
