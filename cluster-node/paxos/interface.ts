@@ -9,6 +9,8 @@ import type { Ballot, MemberSlot, Slot } from '../contract/ballot.ts';
 import type { Configuration, ConfigurationChange } from '../contract/configuration.ts';
 import type { Entry, FaultySlot, NodeHealth, PeerMessage, RequestId } from '../contract/peer.ts';
 
+export const DEFAULT_UNDECIDED_BYTES = 64 * 1024 * 1024;
+
 /** Everything the core is told at its birth. Times in milliseconds. */
 export interface CoreOptions {
   readonly self: MemberSlot;
@@ -21,13 +23,18 @@ export interface CoreOptions {
   readonly seed: number;
   /** Bound of proposed, undecided slots at the leader; past it a proposal is answered `busy`. */
   readonly maxUndecidedSlots: number;
+  /**
+   * Bound in bytes of the values proposed or gathered at a leader and not decided, and likewise of those that an origin waits
+   * for; past it a proposal is answered `busy`. The last value taken in may go over it. DEFAULT_UNDECIDED_BYTES when left out.
+   */
+  readonly maxUndecidedBytes?: number;
   /** Bound in bytes of one accept's, promise page's or catch-up page's values. */
   readonly maxBatchBytes: number;
   /** Decided and applied slots kept in memory for peers that are a little behind; 4096 when left out. */
   readonly memorySlots?: number;
   /**
-   * Lets the leader answer reads without asking, while a quorum has vowed to promise no other ballot. null or left out: off. All
-   * members must have the same, and a member must be down for the old duration before it starts with a shorter one or none.
+   * Lets the leader answer reads without asking, while a quorum has vowed to promise no other ballot. null or left out: off. It
+   * must not be shorter (nor off) than in an earlier life that ended less than that life's duration ago.
    */
   readonly leaseReads?: LeaseReads | null;
 }

@@ -8,7 +8,7 @@ import { type Configuration, encodeConfiguration } from '../contract/configurati
 import { digestOf } from '../contract/digest.ts';
 import type { Accept, Accepted, Entry } from '../contract/peer.ts';
 import type { Acceptor } from './acceptor.ts';
-import type { CoreOptions } from './interface.ts';
+import { type CoreOptions, DEFAULT_UNDECIDED_BYTES } from './interface.ts';
 import type { Learner } from './learner.ts';
 import type { Membership } from './membership.ts';
 import type { Outbox } from './outbox.ts';
@@ -70,6 +70,7 @@ export class Leadership {
   /** Followers have yet to hear what was decided last. */
   #owesNotice = false;
   #gathered: Proposal[] = [];
+  #gatheredBytes = 0;
   #followers = new Map<MemberSlot, Follower>();
   #parts: Parts;
 
@@ -102,8 +103,8 @@ export class Leadership {
 
   /** Takes in a value that came through `origin`; false when too much is undecided already. */
   propose(value: Uint8Array, digest: number, origin: MemberSlot): boolean {
-    if (this.undecidedSlots >= this.#parts.options.maxUndecidedSlots) return false;
-    this.#gathered.push({ value, digest, isStop: false });
+    if (this.#isFull()) return false;
+    this.#gather({ value, digest, isStop: false });
     const follower = this.#followers.get(origin);
     if (follower !== undefined) follower.awaitsUpTo = this.#proposedUpTo + this.#gathered.length;
     this.flush();
@@ -120,7 +121,7 @@ export class Leadership {
     if (this.#hasStop || this.isPaused) throw new Error('a configuration cannot end now');
     const value = encodeConfiguration(next);
     this.#hasStop = true;
-    this.#gathered.push({ value, digest: digestOf(value), isStop: true });
+    this.#gather({ value, digest: digestOf(value), isStop: true });
     this.flush();
   }
 
@@ -208,6 +209,18 @@ export class Leadership {
     return this.#parts.log.decidedUpTo === this.#proposedUpTo && this.durableUpTo(member) >= this.#proposedUpTo;
   }
 
+  #isFull(): boolean {
+    const { log, options } = this.#parts;
+    const bytes = log.undecidedBytes + this.#gatheredBytes;
+    if (bytes >= (options.maxUndecidedBytes ?? DEFAULT_UNDECIDED_BYTES)) return true;
+    return this.undecidedSlots >= options.maxUndecidedSlots;
+  }
+
+  #gather(proposal: Proposal): void {
+    this.#gathered.push(proposal);
+    this.#gatheredBytes += proposal.value.length;
+  }
+
   #isBatchUnderWay(): boolean {
     const { out, log } = this.#parts;
     return out.durableUpTo < this.#batchRecord && log.decidedUpTo < this.#proposedUpTo;
@@ -221,6 +234,7 @@ export class Leadership {
       bytes += value.length;
       if (entries.length > 0 && (bytes > this.#parts.options.maxBatchBytes || entries.length >= MAX_BATCH_SLOTS)) break;
       entries.push({ slot: this.#proposedUpTo + entries.length + 1, ballot: this.ballot, value, digest });
+      this.#gatheredBytes -= value.length;
       this.#isStopped = this.#parts.rules.isLast(isStop);
     }
     this.#gathered = this.#gathered.slice(entries.length);

@@ -25,6 +25,8 @@ export class ReplicaLog {
   #entries = new Map<Slot, Entry>();
   /** Undecided slots in which something was accepted that the disk lost, with a ballot that is not below the lost one's. */
   #lost = new Map<Slot, Ballot>();
+  /** Of the values in undecided slots. */
+  undecidedBytes = 0;
   #bytes = 0;
   #windowSlots: number;
 
@@ -62,9 +64,10 @@ export class ReplicaLog {
 
   put(entry: Entry): void {
     const replaced = this.#entries.get(entry.slot);
-    if (replaced !== undefined) this.#bytes -= replaced.value.length;
+    const growth = entry.value.length - (replaced?.value.length ?? 0);
     this.#entries.set(entry.slot, entry);
-    this.#bytes += entry.value.length;
+    this.#bytes += growth;
+    if (entry.slot > this.decidedUpTo) this.undecidedBytes += growth;
     // Accepted again, under a ballot that is not below any promised before; or chosen.
     this.#lost.delete(entry.slot);
     if (entry.slot > this.acceptedUpTo) this.acceptedUpTo = entry.slot;
@@ -74,6 +77,7 @@ export class ReplicaLog {
   decide(slot: Slot): void {
     if (slot !== this.decidedUpTo + 1) throw new Error(`slot ${slot} cannot be decided after slot ${this.decidedUpTo}`);
     this.decidedUpTo = slot;
+    this.undecidedBytes -= this.#entries.get(slot)?.value.length ?? 0;
     this.#lost.delete(slot);
     if (slot > this.acceptedUpTo) this.acceptedUpTo = slot;
   }
@@ -83,6 +87,7 @@ export class ReplicaLog {
     for (const [known, entry] of this.#entries) {
       if (known > slot) continue;
       this.#bytes -= entry.value.length;
+      if (known > this.decidedUpTo) this.undecidedBytes -= entry.value.length;
       this.#entries.delete(known);
     }
     for (const lost of this.#lost.keys()) if (lost <= slot) this.#lost.delete(lost);

@@ -7,7 +7,7 @@ import type { MemberSlot } from '../contract/ballot.ts';
 import { isConfigurationValue } from '../contract/configuration.ts';
 import { digestOf } from '../contract/digest.ts';
 import type { Entry, Forward, ForwardRefused, RequestId } from '../contract/peer.ts';
-import type { CoreOptions } from './interface.ts';
+import { type CoreOptions, DEFAULT_UNDECIDED_BYTES } from './interface.ts';
 import type { Outbox } from './outbox.ts';
 import { patienceMs } from './patience.ts';
 
@@ -41,6 +41,8 @@ interface Parts {
 
 export class ClientRequests {
   #bySequence = new Map<number, Pending>();
+  /** Of their values. */
+  #bytes = 0;
   /** Finds the request that a decided value answers; values are unique, digests nearly so. */
   #byDigest = new Map<number, Pending[]>();
   #parts: Parts;
@@ -57,7 +59,8 @@ export class ClientRequests {
   add(request: RequestId, value: Uint8Array): void {
     if (isConfigurationValue(value)) throw new RangeError('a client request must not be a configuration');
     const { out, options } = this.#parts;
-    if (this.#bySequence.size >= options.maxUndecidedSlots) {
+    const isFull = this.#bytes >= (options.maxUndecidedBytes ?? DEFAULT_UNDECIDED_BYTES);
+    if (isFull || this.#bySequence.size >= options.maxUndecidedSlots) {
       out.emit({ kind: 'refuse', request, reason: 'busy' });
       return;
     }
@@ -65,6 +68,7 @@ export class ClientRequests {
     const bornAtMs = out.nowMs;
     const pending: Pending = { request, value, digest, bornAtMs, attempts: 0, retryAtMs: 0, obstacle: 'noLeader' };
     this.#bySequence.set(request.sequence, pending);
+    this.#bytes += value.length;
     const sameDigest = this.#byDigest.get(digest);
     if (sameDigest === undefined) this.#byDigest.set(digest, [pending]);
     else sameDigest.push(pending);
@@ -162,7 +166,8 @@ export class ClientRequests {
   }
 
   #remove(pending: Pending): void {
-    this.#bySequence.delete(pending.request.sequence);
+    if (!this.#bySequence.delete(pending.request.sequence)) return;
+    this.#bytes -= pending.value.length;
     const rest = this.#byDigest.get(pending.digest)?.filter((other) => other !== pending) ?? [];
     if (rest.length === 0) this.#byDigest.delete(pending.digest);
     else this.#byDigest.set(pending.digest, rest);

@@ -4,6 +4,8 @@ import type { LoadedConfig } from './load-config.ts';
 import type { RecoveredNode } from './recover.ts';
 
 const MAX_UNDECIDED_SLOTS = 4096;
+/** Of values in memory that are not decided yet: this much at a leader, and this much of what clients of this node wait for. */
+const MAX_UNDECIDED_BYTES = 64 * 1024 * 1024;
 const MAX_BATCH_BYTES = 1024 * 1024;
 
 /** `boot` draws the jitter of this life. */
@@ -16,6 +18,7 @@ export function createCore({ config, self }: LoadedConfig, recovered: RecoveredN
     electionTimeoutMs,
     seed: boot % 2 ** 32,
     maxUndecidedSlots: MAX_UNDECIDED_SLOTS,
+    maxUndecidedBytes: MAX_UNDECIDED_BYTES,
     maxBatchBytes: MAX_BATCH_BYTES,
     leaseReads: leaseReads && { durationMs: electionTimeoutMs, driftRatio: leaseReads.driftRatio },
   };
