@@ -9,6 +9,7 @@ import type { Slot } from './contract/ballot.ts';
 import { firstConfiguration } from './contract/configuration.ts';
 import { SynodNode } from './node.ts';
 import { helloOf } from './peer/codec.ts';
+import { leaseReadsOf } from './runtime/create-core.ts';
 import { KnownDisks } from './runtime/known-disks.ts';
 import type { LoadedConfig } from './runtime/load-config.ts';
 import { Membership } from './runtime/membership.ts';
@@ -16,6 +17,7 @@ import { enterQuarantine } from './runtime/quarantine.ts';
 import { recoverNode } from './runtime/recover.ts';
 import { NodeMeters } from './runtime/sample.ts';
 import { type InstalledState, Snapshots } from './runtime/snapshots.ts';
+import { noteVows } from './runtime/vow-note.ts';
 import { openSnapshotStore } from './storage/snapshot-store.ts';
 import { openStorage } from './storage/storage.ts';
 
@@ -94,6 +96,11 @@ export async function startNode(loaded: LoadedConfig, surroundings: NodeSurround
       onProgress: (text) => {
         doing = text;
       },
+    });
+    await noteVows(dataDir, leaseReadsOf(config)?.durationMs ?? 0, (milliseconds) => {
+      doing = `it waits ${milliseconds} ms for the end of lease vows made before electionTimeoutMs or leaseReads was changed`;
+      logger.info({ milliseconds }, doing);
+      return sleep(milliseconds);
     });
     membership.change(recovered.configuration, performance.now());
     const onStateDiverged = (reason: string, trustedUpTo: Slot) => {

@@ -19,6 +19,9 @@ export const memberAddressSchema = z.object({
 });
 export type MemberAddress = z.infer<typeof memberAddressSchema>;
 
+/** Milliseconds; also the longest that a lease vow lasts. */
+export const MAX_ELECTION_TIMEOUT_MS = 60_000;
+
 export const nodeConfigSchema = z
   .object({
     formatVersion: z.literal(1),
@@ -45,7 +48,7 @@ export const nodeConfigSchema = z
       client: z.object({ ca: filePath, cert: filePath, key: filePath }).nullable(),
     }),
     heartbeatMs: z.number().int().min(5).max(10_000),
-    electionTimeoutMs: z.number().int().min(20).max(60_000),
+    electionTimeoutMs: z.number().int().min(20).max(MAX_ELECTION_TIMEOUT_MS),
     /** When a snapshot is due, as machine/snapshot-schedule.ts counts it; null: by its defaults. The same on all members. */
     snapshotRule: z
       .object({
@@ -56,7 +59,7 @@ export const nodeConfigSchema = z
       .nullable()
       .default(null),
     /**
-     * Whether the leader may answer reads on the strength of a lease; must be the same on all members. Clocks may differ in
+     * Whether the leader may answer reads on the strength of a lease; meant to be the same on all members. Clocks may differ in
      * rate by `driftRatio` at most.
      */
     leaseReads: z
