@@ -13,6 +13,7 @@ import {
 } from '../contract/configuration.ts';
 import { KeyValueMachine } from '../machine/machine.ts';
 import type { RecoveredState } from '../paxos/interface.ts';
+import { EntryDamagedError } from '../storage/errors.ts';
 import type { SnapshotStore } from '../storage/snapshot-store.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { LoadedConfig } from './load-config.ts';
@@ -56,15 +57,25 @@ export async function recoverNode(parts: {
     const why = isFromPeer
       ? 'this node built a state twice that was not the majority’s'
       : 'the log begins later than the snapshots here reach';
-    onProgress(`it fetches a snapshot of slot ${minSlot} or later from a peer, because ${why}`);
-    logger.warn({ minSlot }, `fetching a snapshot from a peer, because ${why}`);
-    state = await parts.fetch(minSlot);
-    await storage.installSnapshot(state.machine.appliedUpTo);
+    state = await fetchState(minSlot, why);
   }
   await closeGap(storage, state.machine.appliedUpTo);
-  const configuration = await replay(storage, state, onProgress);
+  const configuration = await replay(storage, state, onProgress).catch(async (error: unknown) => {
+    // Damage below a snapshot does not count as long as the snapshot is there.
+    if (!(error instanceof EntryDamagedError)) throw error;
+    state = await fetchState(error.slot, `the snapshot above it is gone: ${error.message}`);
+    return replay(storage, state, onProgress);
+  });
   if (quarantine !== null) await leaveQuarantine(loaded.dataDir, quarantine);
   return { machine: state.machine, configuration, core: stateOfCore(storage, state.machine.appliedUpTo) };
+
+  async function fetchState(minSlot: Slot, why: string): Promise<InstalledState> {
+    onProgress(`it fetches a snapshot of slot ${minSlot} or later from a peer, because ${why}`);
+    logger.warn({ minSlot }, `fetching a snapshot from a peer, because ${why}`);
+    const fetched = await parts.fetch(minSlot);
+    await storage.installSnapshot(fetched.machine.appliedUpTo);
+    return fetched;
+  }
 }
 
 /**

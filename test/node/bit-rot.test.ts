@@ -1,4 +1,5 @@
 /** Disks that change bytes of the log while a node is down: said, repaired from whoever has an intact copy, and nothing is lost. */
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { nodeExitCodes } from '../../cluster-node/contract/exit-codes.ts';
@@ -11,11 +12,13 @@ import { missingWrites } from '../fixtures/writer.ts';
 vi.setConfig({ testTimeout: 90_000, hookTimeout: 60_000 });
 
 const WRITES = 120;
+const RULE = { slotInterval: 1024, minBytes: 0, maxSlots: 1024 };
+const IN_FLIGHT = 16;
 const acknowledged = new Map<string, string>();
 let cluster: TestCluster;
 
 beforeAll(async () => {
-  cluster = await createTestCluster(3);
+  cluster = await createTestCluster(3, { snapshotRule: RULE });
   cluster.start();
   await cluster.leader();
   await write(WRITES);
@@ -25,11 +28,16 @@ afterAll(() => cluster.close());
 
 async function write(count: number): Promise<void> {
   const client = cluster.client(cluster.node(1));
-  for (let done = 0; done < count; done++) {
-    const key = `key-${acknowledged.size + 1}`;
-    await client.put(key, `value of ${key}`);
-    acknowledged.set(key, `value of ${key}`);
-  }
+  let next = acknowledged.size + 1;
+  const upTo = acknowledged.size + count;
+  const one = async () => {
+    while (next <= upTo) {
+      const key = `key-${next++}`;
+      await client.put(key, `value of ${key}`, 10_000);
+      acknowledged.set(key, `value of ${key}`);
+    }
+  };
+  await Promise.all(Array.from({ length: IN_FLIGHT }, one));
   client.close();
 }
 
@@ -100,6 +108,25 @@ test('two disks lose values in different slots, and in one slot both: all are re
   }
   await cluster.level();
   for (const node of [second, third]) expect(await missingWrites(cluster, node, acknowledged)).toEqual([]);
+});
+
+test('damage below a snapshot counts when the snapshot is gone: one comes from a peer', async () => {
+  const [peer, node] = [cluster.node(1), cluster.node(2)];
+  await write(2 * RULE.slotInterval);
+  await until('two snapshots', async () => (await node.sample()).snapshotSlot >= 2 * RULE.slotInterval);
+  await until('two snapshots there', async () => (await peer.sample()).snapshotSlot >= 2 * RULE.slotInterval);
+  await stop(node);
+  rot(node, inspect(cluster, node).report, { slots: [500], part: 'value' });
+  expect(inspect(cluster, node).report.faulty).toEqual([]);
+  rmSync(join(node.dir, 'data/snapshots'), { recursive: true });
+  node.log = '';
+  node.start();
+  await node.ready();
+  expect(node.log).toMatch(
+    /fetching a snapshot from a peer, because the snapshot above it is gone: .*slot 500 is damaged/,
+  );
+  await cluster.level();
+  expect(await missingWrites(cluster, node, new Map([...acknowledged].slice(0, 600)))).toEqual([]);
 });
 
 test('damage that may hide a promise keeps the node down, and inspect says why', async () => {
