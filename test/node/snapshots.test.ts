@@ -99,16 +99,20 @@ test('a node for which no log reaches back gets a snapshot, though the transfer 
   expect(snapshotsOf(absent)).toEqual([]);
   absent.start();
   const load = write(2000, leader);
-  await until('the snapshot and the rest', async () => {
-    const [mine, theirs] = await Promise.all([absent.sample(), leader.sample()]);
-    return mine.snapshotSlot > 0 && mine.appliedUpTo >= theirs.decidedUpTo - 200 && mine.behind === null;
-  });
+  await until(
+    'the snapshot and the rest',
+    async () => {
+      const [mine, theirs] = await Promise.all([absent.sample(), leader.sample()]);
+      return mine.snapshotSlot > 0 && mine.appliedUpTo >= theirs.decidedUpTo - 200 && mine.behind === null;
+    },
+    40_000,
+  );
   await load;
   expect(absent.log).toMatch(/"fromByte":[1-9]\d+.*"fetching a snapshot"/);
   expect(absent.log).toContain('"msg":"got a snapshot"');
   // Whatever came upon it, it went on hearing its leader.
   expect(absent.log).not.toContain('"event":"electionStarted"');
-  await cluster.level();
+  await cluster.level(cluster.nodes, 40_000);
   expect(await missingSome(absent)).toEqual([]);
 });
 
@@ -127,7 +131,7 @@ test('a damaged snapshot: the older one and the log; both damaged: one from a pe
   await node.ready();
   expect(node.log).toMatch(/"msg":"a snapshot is damaged; going on with an older one"/);
   expect(node.log).toContain(newer);
-  await cluster.level();
+  await cluster.level(cluster.nodes, 40_000);
 
   await stop(node);
   for (const path of [older, newer]) if (snapshotsOf(node).includes(path)) rmSync(path);
@@ -141,8 +145,8 @@ test('a damaged snapshot: the older one and the log; both damaged: one from a pe
   expect(node.log).toContain('stopped before it had started');
   node.start();
   for (const peer of peers) peer.start();
-  await node.ready();
-  await cluster.level();
+  await until('a snapshot from a peer and the start', () => node.sample(), 40_000);
+  await cluster.level(cluster.nodes, 40_000);
   const { text, report } = inspect(cluster, node);
   expect(text).toMatch(/in use +by a running node \(pid \d+\)/);
   expect(report.snapshots).toHaveLength(snapshotsOf(node).length);
