@@ -24,6 +24,15 @@ describe('the core in a cluster', () => {
     );
   });
 
+  it('asks each acceptor once for a promise that comes at once, also when a heartbeat is due in that moment', () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const cluster = new DiskCluster([1, 2, 3], { seed });
+      cluster.run(TICK_MS);
+      for (; cluster.leaders().length === 0; cluster.nowMs += TICK_MS) cluster.give(1, { kind: 'tick' });
+      expect(cluster.messagesOf(1, 'prepare')).toHaveLength(2);
+    }
+  });
+
   it('hands leadership to the target at once', () => {
     const cluster = new DiskCluster([1, 2, 3]);
     cluster.run(500);

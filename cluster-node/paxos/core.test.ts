@@ -312,6 +312,32 @@ describe('a proposer, by the sentences of Paxos Made Simple', () => {
   });
 });
 
+describe('a follower', () => {
+  it('goes on following a leader when something late comes from one that was deposed by it', () => {
+    const core = new PaxosCore(OPTIONS, null);
+    const follow = (from: number, message: PeerMessage) =>
+      core.step({ kind: 'message', from, message }, 1).filter((effect) => effect.kind === 'event');
+    const accept = (ballot: number) => ({ kind: 'accept', ballot, entries: [], decidedUpTo: 0 }) as const;
+    follow(2, accept(1026));
+    const heartbeat: PeerMessage = {
+      kind: 'heartbeat',
+      sequence: 1,
+      promised: 2051,
+      believedLeader: 3,
+      leaderBallot: 2051,
+      quorumConnected: true,
+      configId: 1,
+      decidedUpTo: 0,
+      appliedUpTo: 0,
+      health: HEALTHY,
+    };
+    expect(follow(3, heartbeat)).toHaveLength(1);
+    // It has promised nothing higher than 1026 itself.
+    expect(follow(2, accept(1026))).toEqual([]);
+    expect(core.status(1)).toMatchObject({ believedLeader: 3, leaderBallot: 2051, promised: 1026 });
+  });
+});
+
 describe('client requests', () => {
   it('wait for a leader for as long as vows to a dead one may keep others from leading, and four timeouts more', () => {
     const leaseReads = { durationMs: 700, driftRatio: 0.01 };

@@ -319,6 +319,8 @@ export class PaxosCore {
   }
 
   #follow(leader: MemberSlot, ballot: number): void {
+    // A late message of a leader that was deposed by the one followed now.
+    if (ballot < this.#election.leaderBallot) return;
     this.#proposer.endBelow(ballot);
     if (this.#election.follow(leader, ballot)) this.#onNewLeader();
     this.#election.succeeded();

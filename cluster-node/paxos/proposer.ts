@@ -75,7 +75,9 @@ export class Proposer {
 
   /** Once a heartbeat interval. */
   onRound(): void {
-    this.#candidacy?.sendPrepares();
+    const candidacy = this.#candidacy;
+    // Not one that asked or was answered in this very moment: promises may be long, and would be sent twice.
+    if (candidacy !== null && candidacy.progressAtMs < this.#parts.out.nowMs) candidacy.sendPrepares();
     this.leadership?.resend();
     this.#considerHandOver();
   }
