@@ -49,12 +49,13 @@ export class Acceptor {
   }
 
   /**
-   * A candidate of an ended configuration is told so at once: it could propose nothing before it had learned the end, and one
-   * that was removed would raise promises for nothing.
+   * Not needed for safety, hence no rule: a promise below the one in force would hold as well, since that one never falls, but its
+   * candidate could get nothing accepted here ("there is therefore no need for the acceptor to respond"). A candidate of an ended
+   * configuration is told so at once: it could propose nothing before it had learned the end, and one that was removed would
+   * raise promises for nothing.
    */
   mayPromise({ ballot, configId }: Prepare): boolean {
-    const { rules, membership } = this.#parts;
-    return configId >= membership.configId && rules.mayPromise(this.promised, ballot);
+    return configId >= this.#parts.membership.configId && ballot >= this.promised;
   }
 
   /** Phase 1b. While a lease is vowed a higher ballot gets no answer yet; its candidate asks again every heartbeat. */
@@ -82,9 +83,9 @@ export class Acceptor {
 
   /** Accepts entries proposed under `ballot`; true if any was new. The caller has checked the promise. */
   accept(ballot: Ballot, entries: readonly Entry[]): boolean {
-    const { log, out, rules } = this.#parts;
+    const { log, out } = this.#parts;
     let isNews = false;
-    if (rules.countsAnew(this.countedBallot, ballot)) this.#countFrom(ballot);
+    if (this.countedBallot !== ballot) this.#countFrom(ballot);
     for (const entry of entries) {
       const isKnown = log.get(entry.slot)?.ballot === ballot && !log.isLost(entry.slot);
       if (entry.slot <= log.decidedUpTo || isKnown) continue;
@@ -147,6 +148,7 @@ export class Acceptor {
     this.#sendAccepted(leader, this.receivedUpTo);
   }
 
+  /** The count and the ballot that it is about go together; by that ballot a leader knows which answers are its own. */
   #countFrom(ballot: Ballot): void {
     this.countedBallot = ballot;
     this.#marks = [];

@@ -1,4 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { nextBallot } from '../contract/ballot.ts';
+import { digestOf } from '../contract/digest.ts';
+import type { PeerMessage } from '../contract/peer.ts';
 import { DiskCluster } from './disk-cluster.ts';
 import type { CoreOptions } from './interface.ts';
 import { PAXOS_RULES, type PaxosRules } from './rules.ts';
@@ -108,6 +111,60 @@ describe('while the duration is changed from member to member', () => {
     const leaseEnd: PaxosRules['leaseEnd'] = (sentAtMs, lease) =>
       PAXOS_RULES.leaseEnd(sentAtMs, lease, lease.durationMs);
     expect(readsStaleWhileShortened({ ...PAXOS_RULES, leaseEnd })).toBe(true);
+  });
+});
+
+/**
+ * Plays a third member that does not hear the leader: it asks the one that vowed for a promise, in the name of a hand-over by an
+ * earlier leader, and if it gets it, has a value accepted there. Whether the leader, who hears nothing of that, still answers reads.
+ */
+function readsPastAnother(rules: PaxosRules, heartbeatOfEarlier: boolean): boolean {
+  const cluster = new DiskCluster([1, 2, 3], OPTIONS, rules);
+  cluster.run(1500);
+  const leader = cluster.leader();
+  const [member, played] = [1, 2, 3].filter((other) => other !== leader) as [number, number];
+  cluster.stop(played);
+  cluster.run(200);
+  cluster.cutBoth(leader, member);
+  const { promised, configuration, decidedUpTo } = cluster.status(member);
+  const say = (message: PeerMessage) => cluster.give(member, { kind: 'message', from: played, message });
+  // Below every real ballot.
+  const earlier = 1;
+  if (heartbeatOfEarlier)
+    say({
+      kind: 'heartbeat',
+      sequence: 1,
+      promised: earlier,
+      believedLeader: played,
+      leaderBallot: earlier,
+      quorumConnected: true,
+      configId: configuration.configId,
+      decidedUpTo,
+      appliedUpTo: decidedUpTo,
+      health: { syncMs: 0, loopLagMs: 0, isDiskFull: false },
+    });
+  const ballot = nextBallot(promised, played);
+  const fromSlot = decidedUpTo + 1;
+  say({ kind: 'prepare', ballot, configId: configuration.configId, fromSlot, leaseReleased: earlier });
+  if (cluster.messagesOf(member, 'promise').every((message) => message.ballot !== ballot)) return false;
+  const value = Uint8Array.from([120]);
+  const entries = [{ slot: fromSlot, ballot, value, digest: digestOf(value) }];
+  say({ kind: 'accept', ballot, entries, decidedUpTo });
+  expect(cluster.disk(member).accepted.get(fromSlot)?.ballot).toBe(ballot);
+  return readNow(cluster, leader, 1).isAnswered;
+}
+
+describe('a vow', () => {
+  it.each([true, false])('keeps its leader the only one who decides, an earlier one talking: %s', (talks) => {
+    expect(readsPastAnother(PAXOS_RULES, talks)).toBe(false);
+  });
+
+  it('that ended when it was made would let a read miss what another decided', () => {
+    expect(readsPastAnother({ ...PAXOS_RULES, vowEnd: (nowMs) => nowMs }, false)).toBe(true);
+  });
+
+  it('made to an earlier leader in place of the present one would, too: the earlier one has given its lease up', () => {
+    expect(readsPastAnother({ ...PAXOS_RULES, mayGrant: () => true }, true)).toBe(true);
   });
 });
 

@@ -16,8 +16,6 @@ export interface PaxosRules {
   /** Whose promises and acceptances count: a learner's do not. */
   voters(configuration: Configuration): readonly MemberSlot[];
   quorums(voters: readonly MemberSlot[], sizes: QuorumSizes): QuorumSystem;
-  /** P1a: an acceptor may answer a prepare unless it has promised a higher ballot. (Equal: the same prepare again.) */
-  mayPromise(promised: Ballot, ballot: Ballot): boolean;
   /** Of the configurations in the log only the direct successor of the one in force changes anything, and only once. */
   isSuccessor(configId: number, inForce: number): boolean;
   /** Whether a proposal is the last one in its configuration: a stop entry is. */
@@ -49,8 +47,6 @@ export interface PaxosRules {
   isIntact(entry: Entry): boolean;
   /** Whether an acceptor's cumulative count, under `ballot`, goes on over a slot. Lost is not accepted, whatever is left. */
   countsAsAccepted(entry: Entry | undefined, isLost: boolean, ballot: Ballot): boolean;
-  /** The count is about one ballot; under another it begins anew. */
-  countsAnew(counted: Ballot, ballot: Ballot): boolean;
   /** Decided slots count as accepted, which is true only for the leader whose ballot is promised: others may propose otherwise. */
   mayAcknowledge(ballots: { readonly leader: Ballot; readonly promised: Ballot; readonly counted: Ballot }): boolean;
   /** How far a leader counts itself: as it counts the others, for what is durable. */
@@ -92,7 +88,6 @@ const VOWS: ReadonlySet<PeerMessage['kind']> = new Set(['prepare', 'promise', 'a
 export const PAXOS_RULES: PaxosRules = {
   voters: votersOf,
   quorums: quorumsOf,
-  mayPromise: (promised, ballot) => ballot >= promised,
   isSuccessor: (configId, inForce) => configId === inForce + 1,
   isLast: (isStop) => isStop,
   mayAccept: (promised, ballot) => ballot >= promised,
@@ -107,7 +102,6 @@ export const PAXOS_RULES: PaxosRules = {
 
   isIntact: (entry) => digestOf(entry.value) === entry.digest,
   countsAsAccepted: (entry, isLost, ballot) => entry?.ballot === ballot && !isLost,
-  countsAnew: (counted, ballot) => counted !== ballot,
   mayAcknowledge: ({ leader, promised, counted }) => leader === promised && leader === counted,
   ownCount: (durableUpTo) => durableUpTo,
   isAnswer: (counted, ballot) => counted === ballot,

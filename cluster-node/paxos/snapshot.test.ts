@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { DiskCluster, TICK_MS } from './disk-cluster.ts';
+import { PAXOS_RULES, type PaxosRules } from './rules.ts';
 
 /** A cluster in which one follower slept while the others decided 30 slots, of which they keep only the last five in the log. */
-function slept(): { cluster: DiskCluster; sleeper: number; leader: number; other: number } {
-  const cluster = new DiskCluster([1, 2, 3], { memorySlots: 2 });
+function slept(rules?: PaxosRules): { cluster: DiskCluster; sleeper: number; leader: number; other: number } {
+  const cluster = new DiskCluster([1, 2, 3], { memorySlots: 2 }, rules);
   cluster.run(1000);
   const leader = cluster.leader();
   const [sleeper, other] = [1, 2, 3].filter((member) => member !== leader) as [number, number];
@@ -64,6 +65,20 @@ describe('a node behind the start of every log', () => {
     const { cluster, leader } = slept();
     cluster.give(leader, { kind: 'snapshotInstalled', slot: 25, configuration });
     expect(cluster.status(leader)).toMatchObject({ decidedUpTo: 30, appliedUpTo: 30, role: 'leader' });
+  });
+
+  it('that took an older snapshot all the same would execute slots twice', () => {
+    const deliveredAfter = (rules: PaxosRules) => {
+      const { cluster, other } = slept(rules);
+      cluster.run(TICK_MS);
+      cluster.give(other, { kind: 'snapshotInstalled', slot: 25, configuration });
+      cluster.run(500);
+      return cluster.delivered(other);
+    };
+    const once = Array.from({ length: 30 }, (_, at) => `v${at + 1}`);
+    expect(deliveredAfter(PAXOS_RULES)).toEqual(once);
+    const twice = [...once, ...once.slice(25)];
+    expect(deliveredAfter({ ...PAXOS_RULES, mayInstall: () => true })).toEqual(twice);
   });
 
   it('tells clients of requests that may be inside the snapshot that nobody knows, and keeps those that never left', () => {
