@@ -60,6 +60,12 @@ module.exports = {
       'No clock, no timer, no randomness, no Node in the core.',
     ),
     forbid(
+      'product-knows-no-test-code',
+      { path: '^cluster-node/', pathNot: [tests, 'under-test'] },
+      { path: 'under-test' },
+      'What stands in for the world in tests is not shipped.',
+    ),
+    forbid(
       'log-does-no-io',
       { path: '^cluster-node/storage/log/', pathNot: tests },
       {

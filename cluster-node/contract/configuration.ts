@@ -91,3 +91,14 @@ export function firstConfiguration(members: readonly Omit<Member, 'role'>[]): Co
 export function votersOf(configuration: Configuration): MemberSlot[] {
   return configuration.members.filter(({ role }) => role === 'voter').map(({ memberSlot }) => memberSlot);
 }
+
+/** More than half of so many. */
+export function majorityOf(count: number): number {
+  return Math.floor(count / 2) + 1;
+}
+
+/** How many voters make a quorum of each phase: as configured, or majorities. */
+export function quorumSizesOf(configuration: Configuration): NonNullable<QuorumSizes> {
+  const majority = majorityOf(votersOf(configuration).length);
+  return configuration.quorumSizes ?? { phase1: majority, phase2: majority };
+}

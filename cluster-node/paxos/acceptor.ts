@@ -50,7 +50,7 @@ export class Acceptor {
 
   /**
    * Not needed for safety, hence no rule: a promise below the one in force would hold as well, since that one never falls, but its
-   * candidate could get nothing accepted here ("there is therefore no need for the acceptor to respond"). A candidate of an ended
+   * candidate could get nothing accepted here ("there is then no reason for the acceptor to respond"). A candidate of an ended
    * configuration is told so at once: it could propose nothing before it had learned the end, and one that was removed would
    * raise promises for nothing.
    */

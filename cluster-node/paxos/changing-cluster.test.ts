@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ChangingCluster } from './changing-cluster.ts';
+import { ChangingCluster } from './under-test/changing-cluster.ts';
 import { countingQuorums } from './quorum.ts';
 import { PAXOS_RULES, type PaxosRules } from './rules.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ELECTION_TIMEOUT_MS, HEARTBEAT_MS, DiskCluster, TICK_MS } from './disk-cluster.ts';
+import { ELECTION_TIMEOUT_MS, HEARTBEAT_MS, DiskCluster, TICK_MS } from './under-test/disk-cluster.ts';
 
 describe('the core in a cluster', () => {
   it('elects one leader, decides what any member takes in, and delivers it in one order everywhere', () => {

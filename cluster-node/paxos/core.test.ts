@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { firstConfiguration } from '../contract/configuration.ts';
 import { digestOf } from '../contract/digest.ts';
 import type { PeerMessage } from '../contract/peer.ts';
-import { exampleMember } from './member-example.ts';
+import { exampleMember } from './under-test/member-example.ts';
 import { PaxosCore } from './core.ts';
 import type { CoreOptions, Effect, RecoveredState } from './interface.ts';
 

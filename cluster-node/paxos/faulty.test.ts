@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { firstConfiguration } from '../contract/configuration.ts';
 import { digestOf } from '../contract/digest.ts';
 import type { Entry } from '../contract/peer.ts';
-import { DiskCluster } from './disk-cluster.ts';
+import { DiskCluster } from './under-test/disk-cluster.ts';
 import type { RecoveredState } from './interface.ts';
-import { exampleMember } from './member-example.ts';
+import { exampleMember } from './under-test/member-example.ts';
 
 function entry(slot: number, ballot: number, text: string): Entry {
   const value = Buffer.from(text);

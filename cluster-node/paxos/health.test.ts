@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { DiskCluster } from './disk-cluster.ts';
+import { DiskCluster } from './under-test/disk-cluster.ts';
 
 const WELL = { syncMs: 2, loopLagMs: 1, isDiskFull: false };
 

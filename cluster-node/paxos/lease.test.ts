@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { nextBallot } from '../contract/ballot.ts';
 import { digestOf } from '../contract/digest.ts';
 import type { PeerMessage } from '../contract/peer.ts';
-import { DiskCluster } from './disk-cluster.ts';
+import { DiskCluster } from './under-test/disk-cluster.ts';
 import type { CoreOptions } from './interface.ts';
 import { PAXOS_RULES, type PaxosRules } from './rules.ts';
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { encodeConfiguration } from '../contract/configuration.ts';
 import { digestOf } from '../contract/digest.ts';
-import { ELECTION_TIMEOUT_MS, HEARTBEAT_MS, DiskCluster, TICK_MS } from './disk-cluster.ts';
-import { exampleMember } from './member-example.ts';
+import { ELECTION_TIMEOUT_MS, HEARTBEAT_MS, DiskCluster, TICK_MS } from './under-test/disk-cluster.ts';
+import { exampleMember } from './under-test/member-example.ts';
 
 const { memberSlot: _, ...FOURTH } = exampleMember(4);
 const ADD_FOURTH = { kind: 'addLearner', member: FOURTH } as const;

@@ -3,7 +3,7 @@
  * phase 1 quorum and every phase 2 quorum have a member in common (Howard et al., "Flexible Paxos"). Majorities do for both.
  */
 import type { MemberSlot, Slot } from '../contract/ballot.ts';
-import type { QuorumSizes } from '../contract/configuration.ts';
+import { majorityOf, type QuorumSizes } from '../contract/configuration.ts';
 
 export interface QuorumSystem {
   readonly members: readonly MemberSlot[];
@@ -31,7 +31,7 @@ export function quorumsOf(voters: readonly MemberSlot[], sizes: QuorumSizes): Qu
 
 /** More than half of the members, for both phases. */
 export function majorityQuorums(members: readonly MemberSlot[]): QuorumSystem {
-  const size = Math.floor(members.length / 2) + 1;
+  const size = majorityOf(members.length);
   return quorumsOfSize(members, size, size);
 }
 

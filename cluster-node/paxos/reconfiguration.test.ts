@@ -5,7 +5,7 @@ import {
   firstConfiguration,
   votersOf,
 } from '../contract/configuration.ts';
-import { exampleMember } from './member-example.ts';
+import { exampleMember } from './under-test/member-example.ts';
 import { MAX_PROMOTION_LAG_SLOTS, type Plan, planChange, type Surroundings } from './reconfiguration.ts';
 
 const THREE = firstConfiguration([1, 2, 3].map(exampleMember));

@@ -10,6 +10,7 @@ import {
   type ConfigurationChange,
   type Member,
   type QuorumSizes,
+  quorumSizesOf,
   votersOf,
 } from '../contract/configuration.ts';
 
@@ -113,15 +114,10 @@ function adaptedSizes(now: Configuration, sizes: QuorumSizes, voters: readonly M
   return { phase1: adapted(sizes.phase1, sizes.phase2), phase2: adapted(sizes.phase2, sizes.phase1) };
 }
 
-function sizesOf(configuration: Configuration): { readonly phase1: number; readonly phase2: number } {
-  const majority = Math.floor(votersOf(configuration).length / 2) + 1;
-  return configuration.quorumSizes ?? { phase1: majority, phase2: majority };
-}
-
 function flawOfSizes(now: Configuration, next: Configuration): string | null {
   const voters = votersOf(next).length;
-  const from = sizesOf(now);
-  const to = sizesOf(next);
+  const from = quorumSizesOf(now);
+  const to = quorumSizesOf(next);
   const named = `quorums of ${to.phase1} and ${to.phase2}`;
   if (to.phase1 > voters || to.phase2 > voters) return `${named} are more than the ${voters} voters`;
   if (to.phase1 + to.phase2 <= voters) return `${named} of ${voters} voters need not intersect`;
@@ -134,7 +130,7 @@ function flawOfSizes(now: Configuration, next: Configuration): string | null {
 function absenceIn(next: Configuration, around: Surroundings): string | null {
   const voters = next.members.filter(({ role }) => role === 'voter');
   const absent = voters.filter(({ memberSlot }) => !around.isPresent(memberSlot));
-  const { phase1, phase2 } = sizesOf(next);
+  const { phase1, phase2 } = quorumSizesOf(next);
   const needed = Math.max(phase1, phase2);
   if (voters.length - absent.length >= needed) return null;
   const names = absent.map(nameOf).join(', ');

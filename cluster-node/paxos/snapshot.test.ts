@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { DiskCluster, TICK_MS } from './disk-cluster.ts';
+import { DiskCluster, TICK_MS } from './under-test/disk-cluster.ts';
 import { PAXOS_RULES, type PaxosRules } from './rules.ts';
 
 /** A cluster in which one follower slept while the others decided 30 slots, of which they keep only the last five in the log. */

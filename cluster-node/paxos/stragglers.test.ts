@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Entry } from '../contract/peer.ts';
-import { DiskCluster, ELECTION_TIMEOUT_MS, TICK_MS } from './disk-cluster.ts';
-import { exampleMember } from './member-example.ts';
+import { DiskCluster, ELECTION_TIMEOUT_MS, TICK_MS } from './under-test/disk-cluster.ts';
+import { exampleMember } from './under-test/member-example.ts';
 
 const { memberSlot: _, ...FOURTH } = exampleMember(4);
 const ADD_FOURTH = { kind: 'addLearner', member: FOURTH } as const;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { digestOf } from '../contract/digest.ts';
 import type { Entry } from '../contract/peer.ts';
-import { DiskCluster } from './disk-cluster.ts';
+import { DiskCluster } from './under-test/disk-cluster.ts';
 import { ReplicaLog } from './replica-log.ts';
 
 const TEN = 'x'.repeat(10);

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { firstConfiguration } from '../contract/configuration.ts';
 import type { CoreEvent, CoreStatus, Input } from '../paxos/interface.ts';
-import { exampleMember } from '../paxos/member-example.ts';
+import { exampleMember } from '../paxos/under-test/member-example.ts';
 import { bestSuccessor, Handover } from './handover.ts';
 
 function leading() {

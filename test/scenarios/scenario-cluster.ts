@@ -6,7 +6,7 @@ import type { MemberSlot, Slot } from '../../cluster-node/contract/ballot.ts';
 import { firstConfiguration } from '../../cluster-node/contract/configuration.ts';
 import type { PeerMessage } from '../../cluster-node/contract/peer.ts';
 import type { CoreOptions, Input } from '../../cluster-node/paxos/interface.ts';
-import { exampleMember } from '../../cluster-node/paxos/member-example.ts';
+import { exampleMember } from '../../cluster-node/paxos/under-test/member-example.ts';
 import type { PaxosRules } from '../../cluster-node/paxos/rules.ts';
 import type { ClusterLine } from './language.ts';
 import { isHeartbeat, messageWords } from './narration.ts';

@@ -8,7 +8,7 @@ import {
 import type { Entry, RequestId } from '../../cluster-node/contract/peer.ts';
 import { PaxosCore } from '../../cluster-node/paxos/core.ts';
 import type { CoreEvent, CoreStatus, Effect, Input } from '../../cluster-node/paxos/interface.ts';
-import { exampleMember } from '../../cluster-node/paxos/member-example.ts';
+import { exampleMember } from '../../cluster-node/paxos/under-test/member-example.ts';
 import { checkBirth } from '../../cluster-node/storage/birth.ts';
 import { LogDisk } from '../simulation/log-disk.ts';
 import { Random } from '../simulation/random.ts';

@@ -1,7 +1,7 @@
 /** Draws changes of the members, and tells what kind one was. */
 import type { MemberSlot } from '../../cluster-node/contract/ballot.ts';
 import { type Configuration, type ConfigurationChange, votersOf } from '../../cluster-node/contract/configuration.ts';
-import { exampleMember } from '../../cluster-node/paxos/member-example.ts';
+import { exampleMember } from '../../cluster-node/paxos/under-test/member-example.ts';
 import type { FaultEvent, FaultKind } from './fault-schedule.ts';
 import { Random } from './random.ts';
 

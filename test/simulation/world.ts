@@ -5,7 +5,7 @@
 import type { MemberSlot } from '../../cluster-node/contract/ballot.ts';
 import { type Configuration, firstConfiguration } from '../../cluster-node/contract/configuration.ts';
 import type { PeerMessage } from '../../cluster-node/contract/peer.ts';
-import { exampleMember } from '../../cluster-node/paxos/member-example.ts';
+import { exampleMember } from '../../cluster-node/paxos/under-test/member-example.ts';
 import { Checker } from './checker.ts';
 import type { ClientOperation } from './clients.ts';
 import type { Control } from './controls.ts';

@@ -3,20 +3,20 @@
  * from one seed. It watches from outside what reaches the disks and what is delivered, with its own idea of which
  * configuration governs which slot, and throws at the first thing that does not fit.
  */
-import type { MemberSlot, Slot } from '../contract/ballot.ts';
+import type { MemberSlot, Slot } from '../../contract/ballot.ts';
 import {
   type Configuration,
   type ConfigurationChange,
   firstConfiguration,
   votersOf,
-} from '../contract/configuration.ts';
-import type { Entry, PeerMessage } from '../contract/peer.ts';
-import { PaxosCore } from './core.ts';
+} from '../../contract/configuration.ts';
+import type { Entry, PeerMessage } from '../../contract/peer.ts';
+import { PaxosCore } from '../core.ts';
 import { Governance } from './governance.ts';
-import type { DurableRecord, Effect, Input } from './interface.ts';
-import { Jitter } from './jitter.ts';
+import type { DurableRecord, Effect, Input } from '../interface.ts';
+import { Jitter } from '../jitter.ts';
 import { exampleMember } from './member-example.ts';
-import { PAXOS_RULES, type PaxosRules } from './rules.ts';
+import { PAXOS_RULES, type PaxosRules } from '../rules.ts';
 
 const TICK_MS = 10;
 const ELECTION_TIMEOUT_MS = 300;

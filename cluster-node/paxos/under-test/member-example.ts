@@ -1,6 +1,6 @@
 /** Members for tests and the simulator: nothing ever connects to these addresses. */
-import type { MemberSlot } from '../contract/ballot.ts';
-import type { MemberAddress } from '../contract/node-config.ts';
+import type { MemberSlot } from '../../contract/ballot.ts';
+import type { MemberAddress } from '../../contract/node-config.ts';
 
 export function exampleMember(memberSlot: MemberSlot): MemberAddress {
   return {

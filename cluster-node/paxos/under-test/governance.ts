@@ -2,9 +2,15 @@
  * For tests: which configuration governs which slot, and what is chosen in it, counted from outside. It trusts no node's
  * arithmetic: only what reached a disk counts, and only the voters of the slot's own configuration count it.
  */
-import type { Ballot, MemberSlot, Slot } from '../contract/ballot.ts';
-import { type Configuration, decodeConfiguration, isConfigurationValue, votersOf } from '../contract/configuration.ts';
-import type { Entry } from '../contract/peer.ts';
+import type { Ballot, MemberSlot, Slot } from '../../contract/ballot.ts';
+import {
+  type Configuration,
+  decodeConfiguration,
+  isConfigurationValue,
+  quorumSizesOf,
+  votersOf,
+} from '../../contract/configuration.ts';
+import type { Entry } from '../../contract/peer.ts';
 
 export class Governance {
   chosenUpTo: Slot = 0;
@@ -68,7 +74,7 @@ export class Governance {
   onLeader({ ballot, fromSlot }: { ballot: Ballot; fromSlot: Slot }, promisedBy: (voter: MemberSlot) => Ballot): void {
     const configuration = this.at(fromSlot);
     const count = votersOf(configuration).filter((voter) => promisedBy(voter) >= ballot).length;
-    if (count < sizesOf(configuration).phase1)
+    if (count < quorumSizesOf(configuration).phase1)
       throw new Error(`ballot ${ballot} leads from slot ${fromSlot} by ${count} promises`);
   }
 
@@ -77,7 +83,7 @@ export class Governance {
     const voters = votersOf(configuration);
     for (const values of this.#votes.get(slot)?.values() ?? []) {
       const count = voters.filter((voter) => values.get(text)?.has(voter)).length;
-      if (count >= sizesOf(configuration).phase2) return true;
+      if (count >= quorumSizesOf(configuration).phase2) return true;
     }
     return false;
   }
@@ -88,19 +94,14 @@ function checkStep(now: Configuration, next: Configuration): void {
   const after = votersOf(next);
   const union = new Set([...before, ...after]).size;
   if (union - before.length + (union - after.length) > 1) throw new Error('more than one voter changed at once');
-  const from = sizesOf(now);
-  const to = sizesOf(next);
+  const from = quorumSizesOf(now);
+  const to = quorumSizesOf(next);
   for (const [phase1, phase2] of [
     [to.phase1, from.phase2],
     [from.phase1, to.phase2],
   ] as const)
     if (phase1 + phase2 <= union)
       throw new Error(`quorums of configurations ${now.configId} and ${next.configId} miss`);
-}
-
-function sizesOf(configuration: Configuration): { readonly phase1: number; readonly phase2: number } {
-  const majority = Math.floor(votersOf(configuration).length / 2) + 1;
-  return configuration.quorumSizes ?? { phase1: majority, phase2: majority };
 }
 
 function textOf({ value }: Entry): string {

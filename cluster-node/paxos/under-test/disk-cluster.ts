@@ -2,13 +2,13 @@
  * A few cores with an instant network and instant disks, for tests: enough for what one step leads to. Time passes only in
  * `run`, in ticks; links can be cut, nodes stopped and started again from what their disks hold.
  */
-import type { MemberSlot, Slot } from '../contract/ballot.ts';
-import { type Configuration, type ConfigurationChange, firstConfiguration } from '../contract/configuration.ts';
-import type { Entry, PeerMessage } from '../contract/peer.ts';
-import { PaxosCore } from './core.ts';
-import type { CoreEvent, CoreOptions, CoreStatus, DurableRecord, Effect, Input, RecoveredState } from './interface.ts';
+import type { MemberSlot, Slot } from '../../contract/ballot.ts';
+import { type Configuration, type ConfigurationChange, firstConfiguration } from '../../contract/configuration.ts';
+import type { Entry, PeerMessage } from '../../contract/peer.ts';
+import { PaxosCore } from '../core.ts';
+import type { CoreEvent, CoreOptions, CoreStatus, DurableRecord, Effect, Input, RecoveredState } from '../interface.ts';
 import { exampleMember } from './member-example.ts';
-import { PAXOS_RULES, type PaxosRules } from './rules.ts';
+import { PAXOS_RULES, type PaxosRules } from '../rules.ts';
 
 /** In which a leader tells what nobody waited for. */
 export const TICK_MS = 10;
