@@ -85,7 +85,8 @@ export function messageWords(message: PeerMessage): string {
     }
     case 'heartbeatReply': {
       const confirms = message.confirms ? ', confirms' : '';
-      return `reply ${message.sequence}: promised ${formatBallot(message.promised)}${confirms}${message.leaseGrantedMs > 0 ? `, vows ${message.leaseGrantedMs} ms` : ''}`;
+      const vows = message.leaseGrantedMs > 0 ? `, vows ${message.leaseGrantedMs} ms` : '';
+      return `reply ${message.sequence}: promised ${formatBallot(message.promised)}${confirms}${vows}`;
     }
     case 'catchUpRequest':
       return `what is decided from slot ${message.fromSlot} on?`;

@@ -5,13 +5,14 @@ import {
   decodeConfiguration,
   isConfigurationValue,
 } from '../../cluster-node/contract/configuration.ts';
-import type { Entry, RequestId } from '../../cluster-node/contract/peer.ts';
+import type { Entry } from '../../cluster-node/contract/peer.ts';
 import { PaxosCore } from '../../cluster-node/paxos/core.ts';
 import type { CoreEvent, CoreStatus, Effect, Input } from '../../cluster-node/paxos/interface.ts';
 import { exampleMember } from '../../cluster-node/paxos/under-test/member-example.ts';
 import { checkBirth } from '../../cluster-node/storage/birth.ts';
 import { LogDisk } from '../simulation/log-disk.ts';
 import { Random } from '../simulation/random.ts';
+import { ScenarioClients } from './clients.ts';
 import { EMPTY_MACHINE, executed, type Machine } from './machine.ts';
 import { entryWords, eventWords, recordWords, recoveredWords, statusWords, textOf } from './narration.ts';
 import type { ScenarioCluster } from './scenario-cluster.ts';
@@ -47,14 +48,12 @@ export class ScenarioNode {
   #unsent: Send[] = [];
   #machine = EMPTY_MACHINE;
   #snapshot: Snapshot | null = null;
-  #sequence = 0;
-  /** Writes of this life's clients, by what they wrote. */
-  #writes = new Map<string, RequestId>();
-  #reads: { readonly sequence: number; readonly readSlot: Slot }[] = [];
+  #clients: ScenarioClients;
 
   constructor(cluster: ScenarioCluster, member: MemberSlot) {
     this.#cluster = cluster;
     this.member = member;
+    this.#clients = new ScenarioClients((text) => this.#say(text));
   }
 
   get isUp(): boolean {
@@ -97,18 +96,16 @@ export class ScenarioNode {
     this.hasTicked = false;
     this.#durable = 0;
     this.#unsent = [];
-    this.#reads = [];
-    this.#writes.clear();
+    this.#clients.forget();
   }
 
   propose(text: string): void {
-    const request = this.#request();
-    this.#writes.set(text, request);
+    const request = { origin: this.member, boot: this.#life, sequence: this.#clients.write(text) };
     this.give({ kind: 'propose', request, value: new TextEncoder().encode(text) });
   }
 
   read(): void {
-    this.give({ kind: 'read', request: this.#request() });
+    this.give({ kind: 'read', request: { origin: this.member, boot: this.#life, sequence: this.#clients.read() } });
   }
 
   holdDisk(): void {
@@ -192,7 +189,7 @@ export class ScenarioNode {
     for (const effect of effects) this.#obey(effect);
     if (!this.#isHeld && !this.#isFull) this.sync();
     this.#send();
-    this.#answerReads();
+    this.#clients.answerReads(this.#machine);
   }
 
   /** In the order in which it happens, but everything written, and everything decided, in one line. */
@@ -225,12 +222,11 @@ export class ScenarioNode {
       case 'deliver':
         return this.#apply(effect.entry);
       case 'readReady':
-        this.#reads.push({ sequence: effect.request.sequence, readSlot: effect.readSlot });
-        return;
+        return this.#clients.onReadReady(effect.readSlot);
       case 'refuse':
-        return this.#say(`tells its client: refused, ${effect.reason}`);
+        return this.#clients.tell(`refused, ${effect.reason}`);
       case 'lost':
-        return this.#say('tells its client: outcome unknown');
+        return this.#clients.tell('nobody knows whether it was done');
       case 'readLog':
         return this.#readLog(effect);
       case 'fetchSnapshot':
@@ -251,17 +247,8 @@ export class ScenarioNode {
     const { slot, value } = entry;
     this.#cluster.onDecided(slot, entryWords(entry));
     this.#machine = executed(this.#machine, slot, value);
-    const text = textOf(value);
-    if (this.#writes.delete(text)) this.#say(`tells its client: "${text}" is done`);
+    this.#clients.onApplied(textOf(value));
     this.give({ kind: 'applied', upTo: slot });
-  }
-
-  #answerReads(): void {
-    const { appliedUpTo, state } = this.#machine;
-    const ready = this.#reads.filter(({ readSlot }) => readSlot <= appliedUpTo);
-    this.#reads = this.#reads.filter(({ readSlot }) => readSlot > appliedUpTo);
-    const seen = state === null ? 'nothing' : `"${state}"`;
-    for (const { readSlot } of ready) this.#say(`tells its client: it reads ${seen} (slot ${readSlot} or later)`);
   }
 
   /** A log that cannot be read ends the process: the next start tells what is damaged. */
@@ -307,11 +294,6 @@ export class ScenarioNode {
     } catch (error) {
       this.#say(`REFUSES TO START: ${(error as Error).message}`);
     }
-  }
-
-  #request(): RequestId {
-    this.#sequence += 1;
-    return { origin: this.member, boot: this.#life, sequence: this.#sequence };
   }
 
   #say(text: string): void {

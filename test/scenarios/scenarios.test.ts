@@ -1,9 +1,19 @@
 import { describe, expect, it } from 'vitest';
-import { PAXOS_RULES } from '../../cluster-node/paxos/rules.ts';
+import { PAXOS_RULES, type PaxosRules } from '../../cluster-node/paxos/rules.ts';
+import { SENTENCES } from './language.ts';
 import { differences, readScenarios, runScenario } from './run-scenario.ts';
 
 const scenarios = readScenarios();
 const HIGHEST = 'phase-1-highest-ballot-binds.txt';
+
+/** What happens, or why it cannot go on. */
+function outcome(name: string, rules: PaxosRules): string {
+  try {
+    return runScenario(name, textOf(name), rules);
+  } catch (error) {
+    return String(error);
+  }
+}
 
 function textOf(name: string): string {
   return scenarios.find((scenario) => scenario.name === name)?.text ?? '';
@@ -29,14 +39,28 @@ describe('a scenario', () => {
     ]);
   });
 
-  it('goes otherwise when the highest accepted ballot does not bind', () => {
-    const rules = { ...PAXOS_RULES, binding: (known: object | undefined, reported: object) => known ?? reported };
-    const now = runScenario(HIGHEST, textOf(HIGHEST), rules as typeof PAXOS_RULES);
-    expect(differences(textOf(HIGHEST), now)).toContain('+   4 writes slot 1 "older" under 3.4');
+  it('changes when a rule that it is about is broken', () => {
+    const broken: Record<string, Partial<PaxosRules>> = {
+      'phase-1-highest-ballot-binds.txt': { binding: (known, reported) => known ?? reported },
+      'promise-waits-for-disk.txt': { isVow: () => false },
+      'corrupt-record.txt': { mayHide: () => false },
+      'reconfiguration-remove.txt': { isLast: () => false },
+      'lease-read.txt': { isVowInForce: () => false },
+      'read-index.txt': { confirmingRound: () => 0 },
+      'duel.txt': { mayAccept: () => true },
+    };
+    for (const [name, rule] of Object.entries(broken))
+      expect(differences(textOf(name), outcome(name, { ...PAXOS_RULES, ...rule })), name).not.toBe('');
   });
 
   it('goes the same way every time', () => {
     for (const { name, text } of scenarios) expect(runScenario(name, text)).toBe(runScenario(name, text));
+  });
+
+  it('shows, together with the others, every sentence of the language', () => {
+    const lines = scenarios.flatMap(({ text }) => text.split('\n'));
+    const unused = SENTENCES.filter(({ pattern }) => !lines.some((line) => pattern.test(line)));
+    expect(unused.map(({ usage }) => usage)).toEqual([]);
   });
 
   it('with a line that is no sentence is refused with all sentences', () => {
