@@ -25,12 +25,6 @@ export function nodeArguments(nodeDir: string): string[] {
   return ['run', '--config', join(nodeDir, nodeLayout.config)];
 }
 
-/**
- * Goes before the release. Entries, calls and frames live for a few milliseconds; with room for more of them (at most 48 MB
- * of memory a node) fewer outlive a collection, which saves a tenth to a fifth of a node's work under load.
- */
-export const nodeRuntimeOptions = ['--max-semi-space-size=32'] as const;
-
 export function supervisorArguments(nodeDir: string): string[] {
   return ['supervise', '--node-dir', nodeDir];
 }
@@ -45,8 +39,6 @@ export function inheritedEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv 
 
 export interface LaunchOptions {
   readonly nodeDir: string;
-  /** Of the runtime itself. */
-  readonly runtimeOptions?: readonly string[];
   readonly arguments: readonly string[];
   /** File descriptor for standard output and error; 'ignore' when there is no log to write to. */
   readonly output: number | 'ignore';
@@ -56,7 +48,7 @@ export interface LaunchOptions {
 
 /** Starts the release of this folder with these arguments. A program that cannot be started emits 'error' on the child. */
 export function launchRelease(launch: Launch, options: LaunchOptions): ChildProcess {
-  return spawn(launch.runtime, [...(options.runtimeOptions ?? []), launch.release, ...options.arguments], {
+  return spawn(launch.runtime, [launch.release, ...options.arguments], {
     cwd: options.nodeDir,
     env: inheritedEnvironment(process.env),
     stdio: ['ignore', options.output, options.output],

@@ -7,7 +7,7 @@ import { closeSync } from 'node:fs';
 import { join } from 'node:path';
 import { nodeLayout } from '../contract/host-layout.ts';
 import type { SupervisorStatus } from './control.ts';
-import { launchRelease, nodeArguments, nodeRuntimeOptions, readLaunch } from './launch.ts';
+import { launchRelease, nodeArguments, readLaunch } from './launch.ts';
 import { appendSupervisorLine, lastLinesSince, lineInWords, logSize, openLog } from './node-log.ts';
 import { identify, isAlive, type ProcessIdentity, signalProcess } from './process-identity.ts';
 import {
@@ -96,7 +96,6 @@ export class NodeKeeper {
       this.#say('info', `starting ${launch.runtime} ${launch.release}`);
       child = launchRelease(launch, {
         nodeDir,
-        runtimeOptions: nodeRuntimeOptions,
         arguments: nodeArguments(nodeDir),
         output: output ?? 'ignore',
         detached: false,
