@@ -26,6 +26,8 @@ interface Acceptor {
   readonly learnedAt: Ballot[];
   /** Its disk has lost some of it. */
   isDamaged: boolean;
+  /** A snapshot has everything up to here, whatever the log has. */
+  snapshotUpTo: Slot;
 }
 
 export class Checker {
@@ -86,6 +88,12 @@ export class Checker {
   /** The disk has lost something that it had. */
   onDamaged(member: MemberSlot): void {
     this.#acceptor(member).isDamaged = true;
+  }
+
+  /** A snapshot is on this node's disk. What is in it may have been in the log's way to the disk, or never in the log. */
+  onSnapshot(member: MemberSlot, slot: Slot): void {
+    const acceptor = this.#acceptor(member);
+    acceptor.snapshotUpTo = Math.max(acceptor.snapshotUpTo, slot);
   }
 
   /** A message leaves the node. */
@@ -184,8 +192,8 @@ export class Checker {
   }
 
   #onAccepted(member: MemberSlot, ballot: Ballot, durableUpTo: Slot): void {
-    const { acceptedAt } = this.#acceptor(member);
-    for (let slot = durableUpTo; slot > durableUpTo - SLOTS_CHECKED_PER_ANSWER && slot > 0; slot--) {
+    const { acceptedAt, snapshotUpTo } = this.#acceptor(member);
+    for (let slot = durableUpTo; slot > durableUpTo - SLOTS_CHECKED_PER_ANSWER && slot > snapshotUpTo; slot--) {
       const accepted = acceptedAt[slot] ?? 0;
       // A decided value counts as accepted under every later ballot: it binds them all.
       if (accepted < ballot && !this.votes.holdsChosen(member, slot))
@@ -198,7 +206,14 @@ export class Checker {
     if (acceptor === undefined)
       this.#acceptors.set(
         member,
-        (acceptor = { promised: 0, durablePromise: 0, acceptedAt: [], learnedAt: [], isDamaged: false }),
+        (acceptor = {
+          promised: 0,
+          durablePromise: 0,
+          acceptedAt: [],
+          learnedAt: [],
+          isDamaged: false,
+          snapshotUpTo: 0,
+        }),
       );
     return acceptor;
   }

@@ -114,6 +114,11 @@ export class Clients {
     if (reason === 'noLeader' && waiting.operation.calledAtMs >= this.#world.calmSinceMs) this.refusedInCalm += 1;
   }
 
+  /** It may be inside a snapshot: nobody can tell. */
+  onLost(request: RequestId): void {
+    this.#waiting.delete(request.sequence);
+  }
+
   #answerRead({ request, readSlot, operation, visibleAtInvocation }: Waiting, machine: RegisterMachine): void {
     const { control, checker, nowMs } = this.#world;
     const { appliedUpTo } = machine;

@@ -2,11 +2,13 @@
  * Negative controls: known bugs, each of which the checker must catch. They replace a rule, or the simulated runtime's
  * obedience, from outside; the product has no switch for them.
  */
-import { nextBallot } from '../../cluster-node/contract/ballot.ts';
+import { nextBallot, type Slot } from '../../cluster-node/contract/ballot.ts';
+import type { Configuration } from '../../cluster-node/contract/configuration.ts';
 import type { DurableRecord, RecoveredState } from '../../cluster-node/paxos/interface.ts';
 import { countingQuorums } from '../../cluster-node/paxos/quorum.ts';
 import { PAXOS_RULES, type PaxosRules } from '../../cluster-node/paxos/rules.ts';
-import type { RetriedRequests } from './register-machine.ts';
+import type { MachineSnapshot, RetriedRequests } from './register-machine.ts';
+import type { Snapshot } from './snapshot-files.ts';
 
 export interface Control {
   readonly rules: PaxosRules;
@@ -18,8 +20,13 @@ export interface Control {
   readonly decidedApart: boolean;
   /** A node whose disk is lost starts with an empty one. */
   readonly amnesiacsVote: boolean;
+  /** What is put on disk for a snapshot. */
+  snapshot(snapshot: Snapshot, first: Configuration): Snapshot;
+  /** How far the log is trimmed once a newer snapshot than the one of slot `before` is durable. */
+  trimSlot(before: Slot, appliedUpTo: Slot): Slot;
   persists(record: DurableRecord): boolean;
-  recovered(state: RecoveredState): RecoveredState;
+  /** `firstSlot`: where the log begins. */
+  recovered(state: RecoveredState, firstSlot: Slot): RecoveredState;
 }
 
 export const CORRECT: Control = {
@@ -28,6 +35,8 @@ export const CORRECT: Control = {
   retried: 'ignored',
   decidedApart: false,
   amnesiacsVote: false,
+  snapshot: (snapshot) => snapshot,
+  trimSlot: (before) => before,
   persists: () => true,
   recovered: (state) => state,
 };
@@ -38,6 +47,10 @@ function rule(change: Partial<PaxosRules>): Control {
 
 function runtime(change: Partial<Control>): Control {
   return { ...CORRECT, ...change };
+}
+
+function machineSnapshot(change: (machine: MachineSnapshot) => MachineSnapshot): Control {
+  return runtime({ snapshot: (snapshot) => ({ ...snapshot, machine: change(snapshot.machine) }) });
 }
 
 /** Quorums of which one phase's is smaller than it may be. */
@@ -86,6 +99,23 @@ export const CONTROLS = {
   'counts a lost value as none': rule({ mayHide: () => false }),
   'votes with an empty disk after a lost one': runtime({ amnesiacsVote: true }),
   'does not check digests': rule({ isIntact: () => true }),
+
+  // Snapshots.
+  'leaves the sessions out of a snapshot': machineSnapshot((machine) => ({ ...machine, applied: new Set() })),
+  'takes a snapshot for one of the next slot': runtime({
+    snapshot: ({ slot, machine, configuration }) => {
+      const appliedUpTo = machine.appliedUpTo + 1;
+      return { slot: slot + 1, machine: { ...machine, appliedUpTo }, configuration };
+    },
+  }),
+  'leaves the configuration out of a snapshot': runtime({
+    snapshot: (snapshot, configuration) => ({ ...snapshot, configuration }),
+  }),
+  'trims the log above the snapshot': runtime({ trimSlot: (_, appliedUpTo) => appliedUpTo }),
+  'forgets its promise when the log is trimmed': runtime({
+    recovered: (state, firstSlot) =>
+      firstSlot === 1 ? state : { ...state, promised: Math.max(0, ...state.accepted.map(({ ballot }) => ballot)) },
+  }),
 
   // Reads and leases.
   'reads before it has applied': runtime({ readsBeforeApplied: true }),

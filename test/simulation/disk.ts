@@ -17,6 +17,7 @@ export class Disk implements SimulatedDisk {
   #entries: (Entry | undefined)[] = [];
   #rotten = new Map<Slot, Ballot | null>();
   #unsynced: WrittenRecord[] = [];
+  #baseSlot: Slot = 0;
 
   write(sequence: number, record: DurableRecord | null): void {
     this.#unsynced.push({ sequence, record });
@@ -24,6 +25,10 @@ export class Disk implements SimulatedDisk {
 
   get unsyncedCount(): number {
     return this.#unsynced.length;
+  }
+
+  get firstSlot(): Slot {
+    return this.#baseSlot + 1;
   }
 
   get damagedSlots(): ReadonlySet<Slot> {
@@ -50,10 +55,24 @@ export class Disk implements SimulatedDisk {
     this.#entries[slot] = undefined;
   }
 
+  trim(snapshotSlot: Slot): void {
+    for (let slot = this.firstSlot; slot <= snapshotSlot; slot++) this.#entries[slot] = undefined;
+    for (const slot of this.#rotten.keys()) if (slot <= snapshotSlot) this.#rotten.delete(slot);
+    this.#baseSlot = Math.max(this.#baseSlot, snapshotSlot);
+  }
+
+  installSnapshot(slot: Slot): void {
+    this.trim(slot);
+    this.#decidedUpTo = Math.max(this.#decidedUpTo, slot);
+  }
+
   recover(): RecoveredState {
+    // A snapshot may have been quicker to the disk than what is in it.
+    for (let slot = this.firstSlot; slot <= this.#decidedUpTo; slot++)
+      if (this.#entries[slot] === undefined && !this.#rotten.has(slot)) this.#rotten.set(slot, null);
     const firstRotten = Math.min(...this.#rotten.keys());
-    const decidedUpTo = Math.min(this.#decidedUpTo, firstRotten - 1);
-    const accepted = this.#entries.filter((entry) => entry !== undefined && entry.slot > decidedUpTo) as Entry[];
+    const decidedUpTo = Math.min(Math.max(this.#decidedUpTo, this.#baseSlot), firstRotten - 1);
+    const accepted = this.#entries.slice(decidedUpTo + 1).filter((entry) => entry !== undefined);
     const faulty: FaultySlot[] = [...this.#rotten].map(([slot, ballot]) => ({ slot, ballot }));
     return { promised: this.#promised, decidedUpTo, accepted, faulty: faulty.sort((a, b) => a.slot - b.slot) };
   }
@@ -71,6 +90,7 @@ export class Disk implements SimulatedDisk {
     else if (record.kind === 'decided') this.#decidedUpTo = Math.max(this.#decidedUpTo, record.upTo);
     else {
       const { entry } = record;
+      if (entry.slot <= this.#baseSlot) return;
       if ((this.#entries[entry.slot]?.ballot ?? 0) > entry.ballot) return;
       this.#entries[entry.slot] = entry;
       this.#rotten.delete(entry.slot);

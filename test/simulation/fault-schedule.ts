@@ -213,6 +213,14 @@ const KINDS = {
     inWords: ({ member, amount, forMs }) =>
       `leadership is to go to node ${member}, and ${ms(amount)} later nothing reaches the old leader, for ${ms(forMs)}`,
   },
+  snapshotDamage: {
+    share: 0.3,
+    gapMs: [200, 2000],
+    forMs: NEVER,
+    amount: [1, 3],
+    inWords: ({ member, amount }) =>
+      `${amount < 2 ? 'the newest snapshot' : 'all snapshots'} of node ${member} can be read no more`,
+  },
 } satisfies Record<string, Kind>;
 
 export type FaultKind = keyof typeof KINDS;

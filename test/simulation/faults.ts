@@ -53,6 +53,8 @@ export class Faults {
         return;
       case 'bitRot':
         return node === undefined ? undefined : this.#rot(node, fault);
+      case 'snapshotDamage':
+        return node === undefined ? undefined : this.#damageSnapshots(node, Math.floor(fault.amount));
       case 'lostDisk':
         return node === undefined ? undefined : this.#loseDisk(node);
       case 'cut':
@@ -163,6 +165,22 @@ export class Faults {
       this.#world.checker.onDamaged(node.member);
       node.disk.damage(slot, how, random);
     }
+  }
+
+  /** One member at a time may have to ask another one for what its log begins with. */
+  #damageSnapshots({ member, replica, disk, hasLostDisk }: SimulatedNode, count: number): void {
+    const others = [...this.#nodes.values()].filter((node) => node.member !== member && !node.hasLostDisk);
+    const { snapshots } = replica;
+    if (hasLostDisk || snapshots.count === 0 || others.some((other) => other.replica.hasGap)) return;
+    const leaves = snapshots.count - count;
+    const isSpare = ({
+      replica: {
+        snapshots: { newest },
+      },
+    }: SimulatedNode) => (newest?.slot ?? 0) >= disk.firstSlot - 1;
+    if (leaves <= 0 && !(others.length > 1 && others.every(isSpare))) return;
+    this.#world.count('snapshotDamage');
+    snapshots.damage(count);
   }
 
   /** A minority at most, and not while anything else is damaged. */

@@ -39,6 +39,10 @@ export class LogDisk implements SimulatedDisk {
     return this.#unsynced.length;
   }
 
+  get firstSlot(): Slot {
+    return this.#index.firstSlot;
+  }
+
   get damagedSlots(): ReadonlySet<Slot> {
     return this.#damaged;
   }
@@ -92,6 +96,17 @@ export class LogDisk implements SimulatedDisk {
 
   read(fromSlot: Slot, maxBytes: number): Entry[] | null {
     return entriesFrom(this, { fromSlot, upTo: this.#index.decidedUpTo, maxBytes });
+  }
+
+  trim(snapshotSlot: Slot): void {
+    this.#planner.trim({ snapshotSlot, keepFrom: snapshotSlot + 1 });
+    this.#run();
+    for (const slot of this.#damaged) if (slot <= snapshotSlot) this.#damaged.delete(slot);
+  }
+
+  installSnapshot(slot: Slot): void {
+    this.#planner.installSnapshot(slot);
+    this.trim(slot);
   }
 
   damage(slot: Slot, how: Damage, random: Random): void {

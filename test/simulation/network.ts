@@ -60,6 +60,10 @@ export class Network {
       if (untilMs > this.#around.nowMs()) this.#cutUntilMs[link] = Number.POSITIVE_INFINITY;
   }
 
+  reaches(from: MemberSlot, to: MemberSlot): boolean {
+    return !this.#isCut(from, to);
+  }
+
   send(from: MemberSlot, to: MemberSlot, message: PeerMessage): void {
     if (this.#isCut(from, to)) return this.#around.count('cutMessage');
     if (this.#happens('loss', this.lossRatio)) return;

@@ -3,12 +3,7 @@
  * small replicated machine, and with clients that send their requests to this node.
  */
 import type { MemberSlot, Slot } from '../../cluster-node/contract/ballot.ts';
-import {
-  type Configuration,
-  type ConfigurationChange,
-  decodeConfiguration,
-  isConfigurationValue,
-} from '../../cluster-node/contract/configuration.ts';
+import type { ConfigurationChange } from '../../cluster-node/contract/configuration.ts';
 import type { PeerMessage } from '../../cluster-node/contract/peer.ts';
 import { PaxosCore } from '../../cluster-node/paxos/core.ts';
 import type { CoreStatus, Effect, Input, RecoveredState } from '../../cluster-node/paxos/interface.ts';
@@ -16,8 +11,10 @@ import { Clients } from './clients.ts';
 import { Disk } from './disk.ts';
 import { LogDisk } from './log-disk.ts';
 import type { Random } from './random.ts';
-import { RegisterMachine } from './register-machine.ts';
+import type { RegisterMachine } from './register-machine.ts';
+import { Replica } from './replica.ts';
 import type { SimulatedDisk } from './simulated-disk.ts';
+import type { Snapshot } from './snapshot-files.ts';
 import type { World } from './world.ts';
 
 export const HEARTBEAT_MS = 50;
@@ -35,7 +32,7 @@ export class SimulatedNode {
   readonly member: MemberSlot;
   disk: SimulatedDisk;
   readonly clients: Clients;
-  machine: RegisterMachine;
+  readonly replica: Replica;
   #world: World;
   #random: Random;
   #core: PaxosCore | null = null;
@@ -66,7 +63,14 @@ export class SimulatedNode {
     this.#random = world.stream(FIRST_NODE_STREAM + member);
     this.disk = this.#newDisk();
     this.clients = new Clients(world, member);
-    this.machine = new RegisterMachine(world.control.retried);
+    this.replica = new Replica({
+      world,
+      member,
+      disk: () => this.disk,
+      diskMs: () => this.#diskMs(),
+      later: (meanMs, run) => this.#later(meanMs, run),
+      give: (input) => this.#give(input),
+    });
     world.receivers.set(member, this);
   }
 
@@ -76,6 +80,10 @@ export class SimulatedNode {
 
   get isUp(): boolean {
     return this.#core !== null;
+  }
+
+  get machine(): RegisterMachine {
+    return this.replica.machine;
   }
 
   /** Everything up to this slot is known to be decided here. */
@@ -88,7 +96,9 @@ export class SimulatedNode {
     if (this.isUp || (this.#hasLostDisk && !control.amnesiacsVote)) return;
     const isFirst = this.#life === 0 || this.#hasLostDisk;
     this.#hasLostDisk = false;
-    const recovered = control.recovered(this.#recover());
+    const onDisk = this.#recover();
+    // The log is read and settled; then, if all snapshots were lost, one is fetched before anything else.
+    if (this.replica.hasGap && !this.replica.closeGap()) return this.#world.after(RESTART_MS, () => this.start());
     this.#life += 1;
     this.#durable = 0;
     this.clients.reset(this.#life);
@@ -98,8 +108,7 @@ export class SimulatedNode {
     };
     if (mix.driftRatio > 0) this.#world.count('clockDrift');
     checker.onRestart(this.member);
-    this.machine = new RegisterMachine(control.retried);
-    const configuration = this.#replay(recovered.decidedUpTo);
+    const { recovered, configuration } = this.replica.restart(control.recovered(onDisk, this.disk.firstSlot));
     const options = {
       self: this.member,
       configuration,
@@ -147,6 +156,7 @@ export class SimulatedNode {
     this.#downForMs = RESTART_MS;
     if (this.isUp) this.#crash();
     this.disk = this.#newDisk();
+    this.replica.forget();
   }
 
   /** Nothing befalls this node any more. */
@@ -159,6 +169,10 @@ export class SimulatedNode {
 
   receive(from: MemberSlot, message: PeerMessage): void {
     this.#give({ kind: 'message', from, message });
+  }
+
+  snapshot(): Snapshot | null {
+    return this.isUp ? this.replica.snapshots.newest : null;
   }
 
   hintLink(member: MemberSlot, up: boolean): void {
@@ -199,21 +213,6 @@ export class SimulatedNode {
     return this.#world.control.decidedApart ? { ...recovered, decidedUpTo: this.#decidedApart } : recovered;
   }
 
-  /** Executes its own log; the configuration that is in force after it. */
-  #replay(upTo: number): Configuration {
-    let configuration = this.#world.firstConfiguration;
-    for (let slot = 1; slot <= upTo; slot++) {
-      const entry = this.disk.entry(slot);
-      this.#world.checker.onReplay(this.member, entry, slot);
-      const { value } = entry as { value: Uint8Array };
-      this.machine.apply(slot, value);
-      if (!isConfigurationValue(value)) continue;
-      const next = decodeConfiguration(value);
-      if (next.configId === configuration.configId + 1) configuration = next;
-    }
-    return configuration;
-  }
-
   #crash(): void {
     const { checker, isCalm } = this.#world;
     const { unsyncedCount } = this.disk;
@@ -251,6 +250,7 @@ export class SimulatedNode {
       const resume = () => life === this.#life && this.#give(input);
       return this.#world.after(this.#pausedUntilMs - nowMs, resume);
     }
+    if (input.kind === 'snapshotInstalled') this.#install(input.slot);
     const effects = this.#core.step(input, this.#localMs());
     trace.step(this.member, nowMs, input, effects);
     for (const effect of effects) {
@@ -282,7 +282,9 @@ export class SimulatedNode {
         return this.#later(this.#diskMs(), () => this.#readLog({ to, fromSlot, maxBytes }));
       }
       case 'fetchSnapshot':
-        throw new Error('no simulated log begins after its first slot');
+        return this.replica.fetch(effect.from, effect.slot);
+      case 'lost':
+        return this.clients.onLost(effect.request);
       case 'event':
         return this.#world.tell(() => `${this.member}: ${JSON.stringify(effect.event)}`);
     }
@@ -290,8 +292,10 @@ export class SimulatedNode {
 
   /** A log that cannot be read ends the process: the next start tells what is damaged, and it is repaired. */
   #readLog({ to, fromSlot, maxBytes }: { to: MemberSlot; fromSlot: Slot; maxBytes: number }): void {
-    const entries = this.disk.read(fromSlot, maxBytes);
-    if (entries !== null) return this.#give({ kind: 'logRead', to, fromSlot, entries, snapshotSlot: 0 });
+    const isTrimmed = fromSlot < this.disk.firstSlot;
+    const entries = isTrimmed ? [] : this.disk.read(fromSlot, maxBytes);
+    const snapshotSlot = isTrimmed ? (this.replica.snapshots.newest?.slot ?? 0) : 0;
+    if (entries !== null) return this.#give({ kind: 'logRead', to, fromSlot, entries, snapshotSlot });
     this.#downForMs = RESTART_MS;
     this.#crash();
     if (this.#world.isCalm) this.#world.after(RESTART_MS, () => this.start());
@@ -356,15 +360,20 @@ export class SimulatedNode {
     const delivered = this.#delivered;
     this.#delivered = [];
     for (const { entry } of delivered) {
-      const { slot, value } = entry;
-      const request = this.machine.apply(slot, value);
-      checker.onApplied(this.member, slot, this.machine.hash);
+      const request = this.replica.apply(entry);
       if (request === null) continue;
-      checker.onCarriedOut(request, slot);
-      this.clients.onApplied(request, slot);
+      checker.onCarriedOut(request, entry.slot);
+      this.clients.onApplied(request, entry.slot);
     }
     this.clients.answerReads(this.machine);
     this.#give({ kind: 'applied', upTo: this.machine.appliedUpTo });
+  }
+
+  /** The machine skips to the snapshot in the moment in which the core does. */
+  #install(slot: Slot): void {
+    const { decidedUpTo } = this;
+    this.replica.install(decidedUpTo);
+    if (slot > decidedUpTo) this.#delivered = [];
   }
 
   #diskMs(): number {

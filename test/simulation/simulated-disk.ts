@@ -23,9 +23,15 @@ export interface SimulatedDisk {
   crash(random: Random): readonly WrittenRecord[];
   /** What a start finds. */
   recover(): RecoveredState;
+  /** Entries of lower slots were trimmed. */
+  readonly firstSlot: Slot;
   entry(slot: Slot): Entry | undefined;
   /** Consecutive decided entries from `fromSlot`, as the runtime reads them; null when the first is damaged. */
   read(fromSlot: Slot, maxBytes: number): Entry[] | null;
+  /** A snapshot of everything up to this slot is durable, so the log may forget that. */
+  trim(snapshotSlot: Slot): void;
+  /** The same for a snapshot that came from a peer: whatever the log lacks below it is decided. */
+  installSnapshot(slot: Slot): void;
   damage(slot: Slot, how: Damage, random: Random): void;
 }
 

@@ -192,7 +192,8 @@ class Simulation {
     const size = this.#chance.integer(Math.min(Math.max(phase1, phase2), shuffled.length), shuffled.length);
     const isDivided = nodes.some((node) => node.status()?.configuration.configId !== configuration.configId);
     const isRotten = nodes.some(({ disk }) => disk.damagedSlots.size > 0);
-    return isRotten || (this.#mix.changesMembers && isDivided) ? nodes : shuffled.slice(0, size);
+    const hasGap = nodes.some(({ replica }) => replica.hasGap);
+    return isRotten || hasGap || (this.#mix.changesMembers && isDivided) ? nodes : shuffled.slice(0, size);
   }
 
   #expectWithin(boundMs: number, what: string, isDone: () => boolean): void {

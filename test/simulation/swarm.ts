@@ -30,6 +30,10 @@ export interface Mix {
   /** Nodes have the product's log over bytes, not a list of records. */
   readonly hasRealLog: boolean;
   readonly safetyMs: number;
+  /** A snapshot every so many slots; null: none, and logs are never trimmed. */
+  readonly snapshotSlots: number | null;
+  /** About how long one takes from a peer. */
+  readonly fetchMsMean: number;
 }
 
 export function drawMix(random: Random): Mix {
@@ -52,5 +56,7 @@ export function drawMix(random: Random): Mix {
     changesMembers: random.chance(0.4),
     hasRealLog: random.chance(0.4),
     safetyMs: random.between(800, 5000),
+    snapshotSlots: random.pick([null, null, 20, 60, 200]),
+    fetchMsMean: random.pick([5, 50, 500]),
   };
 }

@@ -12,11 +12,14 @@ import type { Control } from './controls.ts';
 import { EventHeap } from './event-heap.ts';
 import { Network } from './network.ts';
 import { Random } from './random.ts';
+import type { Snapshot } from './snapshot-files.ts';
 import type { Mix } from './swarm.ts';
 import { Trace } from './trace.ts';
 
 interface Receiver {
   receive(from: MemberSlot, message: PeerMessage): void;
+  /** The newest that it can give away; null while it is down, too. */
+  snapshot(): Snapshot | null;
 }
 
 const NETWORK_STREAM = 1;
