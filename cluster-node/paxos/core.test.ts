@@ -225,17 +225,39 @@ describe('a proposer, by the sentences of Paxos Made Simple', () => {
     const read = core.step({ kind: 'read', request: { origin: 1, boot: 1, sequence: 1 } }, 501);
     const round = sends(read).find(({ message }) => message.kind === 'heartbeat')?.message;
     const sequence = round?.kind === 'heartbeat' ? round.sequence : 0;
-    const reply = (promised: number): PeerMessage => ({
+    const reply = (promised: number, confirms: boolean): PeerMessage => ({
       kind: 'heartbeatReply',
       sequence,
       promised,
       decidedUpTo: 0,
-      confirms: true,
+      confirms,
       leaseGrantedMs: 0,
     });
     const ready = expect.objectContaining({ kind: 'readReady' });
-    expect(core.step({ kind: 'message', from: 2, message: reply(ballot - 1024) }, 502)).not.toContainEqual(ready);
-    expect(core.step({ kind: 'message', from: 2, message: reply(ballot) }, 503)).toContainEqual(ready);
+    expect(core.step({ kind: 'message', from: 2, message: reply(ballot - 1024, true) }, 502)).not.toContainEqual(ready);
+    // An answer to a late heartbeat of an earlier life that had a like sequence: it may be older than the read.
+    expect(core.step({ kind: 'message', from: 2, message: reply(ballot, false) }, 503)).not.toContainEqual(ready);
+    expect(core.step({ kind: 'message', from: 2, message: reply(ballot, true) }, 504)).toContainEqual(ready);
+  });
+
+  it('does not take a late answer to an earlier ballot of its own for one to this: it is about other values', () => {
+    const { core, ballot } = candidate();
+    core.step({ kind: 'message', from: 2, message: promise(ballot, []) }, 500);
+    const request = { origin: 1, boot: 1, sequence: 1 };
+    const proposed = core.step({ kind: 'propose', request, value: Buffer.from('of this ballot') }, 501);
+    const upTo = Math.max(0, ...proposed.flatMap((effect) => (effect.kind === 'persist' ? effect.sequence : [])));
+    core.step({ kind: 'durable', upTo }, 502);
+    // Member 2 accepted what this node proposed before it crashed and forgot it; who has both is no quorum for either.
+    const accepted = (under: number): PeerMessage => ({
+      kind: 'accepted',
+      ballot: under,
+      durableUpTo: 1,
+      receivedUpTo: 1,
+    });
+    core.step({ kind: 'message', from: 2, message: accepted(ballot - 1024) }, 503);
+    expect(core.status(503).decidedUpTo).toBe(0);
+    core.step({ kind: 'message', from: 2, message: accepted(ballot) }, 504);
+    expect(core.status(504).decidedUpTo).toBe(1);
   });
 
   it('gives way to the nack of a voter alone, and learns from anyone that its configuration is over', () => {

@@ -16,7 +16,10 @@ export interface PaxosRules {
   /** Whose promises and acceptances count: a learner's do not. */
   voters(configuration: Configuration): readonly MemberSlot[];
   quorums(voters: readonly MemberSlot[], sizes: QuorumSizes): QuorumSystem;
-  /** Of the configurations in the log only the direct successor of the one in force changes anything, and only once. */
+  /**
+   * Of the configurations in the log only the direct successor of the one in force changes anything, and only once. One of a
+   * higher number cannot stand there, since its proposer had decided all stop entries before it; a lower one is what lost earlier.
+   */
   isSuccessor(configId: number, inForce: number): boolean;
   /** Whether a proposal is the last one in its configuration: a stop entry is. */
   isLast(isStop: boolean): boolean;
@@ -51,7 +54,10 @@ export interface PaxosRules {
   mayAcknowledge(ballots: { readonly leader: Ballot; readonly promised: Ballot; readonly counted: Ballot }): boolean;
   /** How far a leader counts itself: as it counts the others, for what is durable. */
   ownCount(durableUpTo: Slot, receivedUpTo: Slot): Slot;
-  /** An acceptor's count is about one ballot, and concerns the leader of that ballot only. */
+  /**
+   * An acceptor's count is about one ballot, and concerns the leader of that ballot only. One that led before, crashed and leads
+   * again may get a late count of values that it has forgotten.
+   */
   isAnswer(counted: Ballot, ballot: Ballot): boolean;
   /** What counts as accepted is on disk: a value learned from a peer is written like one accepted, if it is news. */
   mustKeepLearned(known: Entry | undefined, learned: Entry): boolean;
@@ -64,7 +70,10 @@ export interface PaxosRules {
   readSlot(decidedUpTo: Slot, recoveredUpTo: Slot): Slot;
   /** The heartbeat round whose answers prove that this node still led when a read came: one that began later. */
   confirmingRound(sequence: number): number;
-  /** A reply proves that its sender had promised nothing above `promised` if it answers the leader of that very ballot. */
+  /**
+   * A reply proves that its sender had promised nothing above `promised` if it answers the leader of that very ballot. Others may
+   * answer a late heartbeat of an earlier life of that leader, with a like sequence, before a read came.
+   */
   replyConfirms(reply: HeartbeatReply): boolean;
 
   /** A member vows only to the leader whose ballot it has promised. */

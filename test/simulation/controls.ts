@@ -18,6 +18,14 @@ export interface Control {
   readonly retried: RetriedRequests;
   /** How far the log is decided stands apart from the log, and is on disk before it. */
   readonly decidedApart: boolean;
+  /** Nodes are told that nothing they keep has a bound. */
+  readonly isUnbounded: boolean;
+  /** The last record that a crash cut short counts as whole. */
+  readonly takesTornRecord: boolean;
+  /** A record that overwrote another one counts in its place. */
+  readonly takesMisdirected: boolean;
+  /** Quorums are those of the configuration before the one in force. */
+  readonly countsByEarlierConfiguration: boolean;
   /** A node whose disk is lost starts with an empty one. */
   readonly amnesiacsVote: boolean;
   /** What is put on disk for a snapshot. */
@@ -34,6 +42,10 @@ export const CORRECT: Control = {
   readsBeforeApplied: false,
   retried: 'ignored',
   decidedApart: false,
+  isUnbounded: false,
+  takesTornRecord: false,
+  takesMisdirected: false,
+  countsByEarlierConfiguration: false,
   amnesiacsVote: false,
   snapshot: (snapshot) => snapshot,
   trimSlot: (before) => before,
@@ -88,6 +100,8 @@ export const CONTROLS = {
 
   // Members.
   'proposes past a stop entry': rule({ isLast: () => false }),
+  'counts a learner as a voter': rule({ voters: ({ members }) => members.map(({ memberSlot }) => memberSlot) }),
+  'counts by the quorums of the configuration before': runtime({ countsByEarlierConfiguration: true }),
 
   // Disks.
   'forgets its promise at a crash': runtime({ recovered: (state) => ({ ...state, promised: 0 }) }),
@@ -97,6 +111,8 @@ export const CONTROLS = {
   'saves the decided slot apart from the log': runtime({ decidedApart: true }),
   'takes a damaged record for an empty slot': runtime({ recovered: (state) => ({ ...state, faulty: [] }) }),
   'counts a lost value as none': rule({ mayHide: () => false }),
+  'takes a torn record for a whole one': runtime({ takesTornRecord: true }),
+  'takes a misdirected record for good': runtime({ takesMisdirected: true }),
   'votes with an empty disk after a lost one': runtime({ amnesiacsVote: true }),
   'does not check digests': rule({ isIntact: () => true }),
 
@@ -127,6 +143,9 @@ export const CONTROLS = {
   'forgets its vow at a crash': rule({ vowEndAfterRestart: (nowMs) => nowMs }),
   'a lease that never ends': rule({ leaseEnd: (sentAtMs) => sentAtMs + 1e9 }),
   'keeps its lease when it hands over': rule({ isLeaseReleased: () => false }),
+
+  // Requests.
+  'takes in requests without bound': runtime({ isUnbounded: true }),
 
   // The machine.
   'applies a retried request twice': runtime({ retried: 'applied' }),

@@ -6,6 +6,7 @@
 import type { Ballot, Slot } from '../../cluster-node/contract/ballot.ts';
 import type { Entry, FaultySlot } from '../../cluster-node/contract/peer.ts';
 import type { DurableRecord, RecoveredState } from '../../cluster-node/paxos/interface.ts';
+import { type Control, CORRECT } from './controls.ts';
 import type { Random } from './random.ts';
 import { type Damage, entriesFrom, type SimulatedDisk, type WrittenRecord } from './simulated-disk.ts';
 
@@ -17,7 +18,12 @@ export class Disk implements SimulatedDisk {
   #entries: (Entry | undefined)[] = [];
   #rotten = new Map<Slot, Ballot | null>();
   #unsynced: WrittenRecord[] = [];
+  readonly #control: Control;
   #baseSlot: Slot = 0;
+
+  constructor(control: Control = CORRECT) {
+    this.#control = control;
+  }
 
   write(sequence: number, record: DurableRecord | null): void {
     this.#unsynced.push({ sequence, record });
@@ -43,6 +49,11 @@ export class Disk implements SimulatedDisk {
 
   crash(random: Random): readonly WrittenRecord[] {
     const lucky = random.chance(0.5) ? this.sync(random.integer(0, this.#unsynced.length)) : [];
+    const torn = this.#unsynced[0]?.record;
+    if (this.#control.takesTornRecord && torn?.kind === 'accepted') {
+      const { entry } = torn;
+      this.#keep({ kind: 'accepted', entry: { ...entry, value: entry.value.subarray(0, entry.value.length >> 1) } });
+    }
     this.#unsynced = [];
     return lucky;
   }
@@ -51,6 +62,11 @@ export class Disk implements SimulatedDisk {
   damage(slot: Slot, how: Damage): void {
     const entry = this.#entries[slot];
     if (entry === undefined) return;
+    const other = this.#entries[slot - 1];
+    if (this.#control.takesMisdirected && how === 'misdirectedWrite' && other !== undefined) {
+      this.#entries[slot] = { ...other, slot };
+      return;
+    }
     this.#rotten.set(slot, how === 'bitRot' ? entry.ballot : null);
     this.#entries[slot] = undefined;
   }

@@ -213,6 +213,14 @@ const KINDS = {
     inWords: ({ member, amount, forMs }) =>
       `leadership is to go to node ${member}, and ${ms(amount)} later nothing reaches the old leader, for ${ms(forMs)}`,
   },
+  slowLoop: {
+    share: 0.2,
+    gapMs: [500, 3000],
+    forMs: [500, 3000],
+    amount: [100, 1000],
+    inWords: ({ member, amount, forMs }) =>
+      `the event loop of node ${member} is late by ${ms(amount)} for ${ms(forMs)}, as it tells`,
+  },
   snapshotDamage: {
     share: 0.3,
     gapMs: [200, 2000],

@@ -93,9 +93,12 @@ export class Faults {
         return node.pause(fault.forMs);
       case 'slowDisk':
         this.#world.count('slowDisk');
-        return node.slowDisk(fault.amount, fault.forMs);
+        return node.strain.slowDisk(fault.amount, fault.forMs);
       case 'diskFull':
-        return node.fillDisk(fault.forMs);
+        return node.strain.fillDisk(fault.forMs);
+      case 'slowLoop':
+        this.#world.count('slowLoop');
+        return node.strain.slowLoop(fault.amount, fault.forMs);
       case 'syncError':
         return node.failNextSync(fault.forMs);
     }

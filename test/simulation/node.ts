@@ -3,10 +3,13 @@
  * small replicated machine, and with clients that send their requests to this node.
  */
 import type { MemberSlot, Slot } from '../../cluster-node/contract/ballot.ts';
-import type { ConfigurationChange } from '../../cluster-node/contract/configuration.ts';
+import { type Configuration, type ConfigurationChange, votersOf } from '../../cluster-node/contract/configuration.ts';
 import type { PeerMessage } from '../../cluster-node/contract/peer.ts';
 import { PaxosCore } from '../../cluster-node/paxos/core.ts';
 import type { CoreStatus, Effect, Input, RecoveredState } from '../../cluster-node/paxos/interface.ts';
+import { majorityQuorums } from '../../cluster-node/paxos/quorum.ts';
+import type { PaxosRules } from '../../cluster-node/paxos/rules.ts';
+import { Bounds } from './bounds.ts';
 import { Clients } from './clients.ts';
 import { Disk } from './disk.ts';
 import { LogDisk } from './log-disk.ts';
@@ -15,6 +18,7 @@ import type { RegisterMachine } from './register-machine.ts';
 import { Replica } from './replica.ts';
 import type { SimulatedDisk } from './simulated-disk.ts';
 import type { Snapshot } from './snapshot-files.ts';
+import { Strain } from './strain.ts';
 import type { World } from './world.ts';
 
 export const HEARTBEAT_MS = 50;
@@ -22,7 +26,8 @@ export const ELECTION_TIMEOUT_MS = 500;
 const TICK_MS = 10;
 /** Applying a batch takes about this long. */
 const APPLY_MS = 0.5;
-const CALM_DISK_MS = 1;
+/** A node tells its core how it does once in so many ticks. */
+const TICKS_PER_HEALTH = 20;
 const RESTART_MS = 50;
 const FIRST_NODE_STREAM = 100;
 
@@ -32,6 +37,8 @@ export class SimulatedNode {
   readonly member: MemberSlot;
   disk: SimulatedDisk;
   readonly clients: Clients;
+  readonly strain: Strain;
+  readonly #bounds = new Bounds();
   readonly replica: Replica;
   #world: World;
   #random: Random;
@@ -45,9 +52,7 @@ export class SimulatedNode {
   /** Tells fsyncs apart: a calmed disk ends the one under way soon. */
   #syncNumber = 0;
   #pausedUntilMs = 0;
-  #slowUntilMs = 0;
-  #slowFactor = 1;
-  #fullUntilMs = 0;
+  #ticks = 0;
   #clock = { offsetMs: 0, rate: 1 };
   #held: Send[] = [];
   /** After so many more effects the node crashes, perhaps in the middle of a step; null: not planned. */
@@ -63,11 +68,12 @@ export class SimulatedNode {
     this.#random = world.stream(FIRST_NODE_STREAM + member);
     this.disk = this.#newDisk();
     this.clients = new Clients(world, member);
+    this.strain = new Strain(world);
     this.replica = new Replica({
       world,
       member,
       disk: () => this.disk,
-      diskMs: () => this.#diskMs(),
+      diskMs: () => this.strain.diskMs,
       later: (meanMs, run) => this.#later(meanMs, run),
       give: (input) => this.#give(input),
     });
@@ -115,12 +121,12 @@ export class SimulatedNode {
       heartbeatMs: HEARTBEAT_MS,
       electionTimeoutMs: ELECTION_TIMEOUT_MS,
       seed: this.#random.integer(0, 0x7fffffff),
-      maxUndecidedSlots: mix.maxUndecidedSlots,
+      maxUndecidedSlots: control.isUnbounded ? Number.MAX_SAFE_INTEGER : mix.maxUndecidedSlots,
       maxBatchBytes: mix.maxBatchBytes,
       memorySlots: mix.memorySlots,
       leaseReads: mix.leaseReads,
     };
-    this.#core = new PaxosCore(options, isFirst ? null : recovered, control.rules);
+    this.#core = new PaxosCore(options, isFirst ? null : recovered, this.#rules());
     this.#tick(this.#life);
   }
 
@@ -132,16 +138,6 @@ export class SimulatedNode {
   /** The process stands still; what comes meanwhile is taken afterwards. */
   pause(ms: number): void {
     this.#pausedUntilMs = this.#world.nowMs + ms;
-  }
-
-  slowDisk(factor: number, ms: number): void {
-    this.#slowFactor = factor;
-    this.#slowUntilMs = this.#world.nowMs + ms;
-  }
-
-  /** Nothing becomes durable for want of space. */
-  fillDisk(ms: number): void {
-    this.#fullUntilMs = this.#world.nowMs + ms;
   }
 
   /** The process dies of it: what is on disk is not known any more. */
@@ -163,8 +159,9 @@ export class SimulatedNode {
   calm(): void {
     this.#crashAfterEffects = null;
     this.#syncFails = false;
-    this.#pausedUntilMs = this.#slowUntilMs = this.#fullUntilMs = 0;
-    if (this.#syncing > 0) this.#endSyncAfter(this.#random.gap(this.#diskMs()));
+    this.#pausedUntilMs = 0;
+    this.strain.calm();
+    if (this.#syncing > 0) this.#endSyncAfter(this.#random.gap(this.strain.diskMs));
   }
 
   receive(from: MemberSlot, message: PeerMessage): void {
@@ -200,8 +197,15 @@ export class SimulatedNode {
     return this.#core?.status(this.#localMs()) ?? null;
   }
 
+  #rules(): PaxosRules {
+    const { control, checker } = this.#world;
+    if (!control.countsByEarlierConfiguration) return control.rules;
+    const earlier = ({ configId }: Configuration) => votersOf(checker.votes.configurationBefore(configId));
+    return { ...control.rules, voters: earlier, quorums: majorityQuorums };
+  }
+
   #newDisk(): SimulatedDisk {
-    return this.#world.mix.hasRealLog ? new LogDisk() : new Disk();
+    return this.#world.mix.hasRealLog ? new LogDisk() : new Disk(this.#world.control);
   }
 
   #localMs(): number {
@@ -238,8 +242,16 @@ export class SimulatedNode {
   #tick(life: number): void {
     if (life !== this.#life || !this.isUp) return;
     this.#give({ kind: 'tick' });
+    if (this.#ticks++ % TICKS_PER_HEALTH === 0) this.#onHealthDue();
     if (!this.#world.isCalm) for (const request of this.clients.giveUp()) this.#give({ kind: 'abandon', request });
     this.#world.after(TICK_MS, () => this.#tick(life));
+  }
+
+  #onHealthDue(): void {
+    const { mix } = this.#world;
+    const status = this.status();
+    if (status !== null) this.#bounds.check(status, this.#held.length, mix.maxUndecidedSlots);
+    if (mix.tellsHealth) this.#give({ kind: 'health', health: this.strain.health });
   }
 
   #give(input: Input): void {
@@ -279,13 +291,14 @@ export class SimulatedNode {
         return this.clients.onRefused(effect.request, effect.reason);
       case 'readLog': {
         const { to, fromSlot, maxBytes } = effect;
-        return this.#later(this.#diskMs(), () => this.#readLog({ to, fromSlot, maxBytes }));
+        return this.#later(this.strain.diskMs, () => this.#readLog({ to, fromSlot, maxBytes }));
       }
       case 'fetchSnapshot':
         return this.replica.fetch(effect.from, effect.slot);
       case 'lost':
         return this.clients.onLost(effect.request);
       case 'event':
+        if (effect.event.kind === 'handingOver') this.#world.count('handOver');
         return this.#world.tell(() => `${this.member}: ${JSON.stringify(effect.event)}`);
     }
   }
@@ -311,7 +324,7 @@ export class SimulatedNode {
   #startSync(): void {
     if (this.#core === null || this.#syncing > 0 || this.disk.unsyncedCount === 0) return;
     this.#syncing = this.disk.unsyncedCount;
-    this.#endSyncAfter(this.#random.gap(this.#diskMs()));
+    this.#endSyncAfter(this.#random.gap(this.strain.diskMs));
   }
 
   #endSyncAfter(ms: number): void {
@@ -323,14 +336,15 @@ export class SimulatedNode {
   }
 
   #onSynced(): void {
-    const { nowMs, checker } = this.#world;
+    const { checker } = this.#world;
+    const { fullForMs } = this.strain;
     if (this.#syncFails) {
       this.#world.count('syncError');
       return this.#crash();
     }
-    if (nowMs < this.#fullUntilMs) {
+    if (fullForMs > 0) {
       this.#world.count('diskFull');
-      return this.#endSyncAfter(this.#fullUntilMs - nowMs);
+      return this.#endSyncAfter(fullForMs);
     }
     const count = this.#syncing;
     this.#syncing = 0;
@@ -374,12 +388,7 @@ export class SimulatedNode {
     const { decidedUpTo } = this;
     this.replica.install(decidedUpTo);
     if (slot > decidedUpTo) this.#delivered = [];
-  }
-
-  #diskMs(): number {
-    const { mix, nowMs, isCalm } = this.#world;
-    if (isCalm) return Math.min(mix.syncMsMean, CALM_DISK_MS);
-    return nowMs < this.#slowUntilMs ? mix.syncMsMean * this.#slowFactor : mix.syncMsMean;
+    this.clients.answerReads(this.machine);
   }
 
   #later(meanMs: number, run: () => void): void {

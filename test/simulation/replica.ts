@@ -84,10 +84,12 @@ export class Replica {
 
   /** A snapshot of this slot or a later one from that peer, and then `snapshotInstalled` or `snapshotFailed`. */
   fetch(from: MemberSlot, slot: Slot): void {
-    const { world, later, diskMs, give } = this.#around;
+    const { world, member, later, diskMs, give } = this.#around;
     const meanMs = world.isCalm ? Math.min(world.mix.fetchMsMean, CALM_FETCH_MS) : world.mix.fetchMsMean;
+    world.tell(() => `${member} asks ${from} for a snapshot of slot ${slot} or later`);
     later(meanMs, () => {
       const snapshot = this.#get(from, slot);
+      world.tell(() => `${member} got ${snapshot === null ? 'no snapshot' : `the snapshot of slot ${snapshot.slot}`}`);
       if (snapshot === null) {
         world.count('failedFetch');
         return give({ kind: 'snapshotFailed', slot });

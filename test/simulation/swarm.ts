@@ -34,6 +34,8 @@ export interface Mix {
   readonly snapshotSlots: number | null;
   /** About how long one takes from a peer. */
   readonly fetchMsMean: number;
+  /** Nodes tell their cores how slow they are, so that leaders hand over by themselves. */
+  readonly tellsHealth: boolean;
 }
 
 export function drawMix(random: Random): Mix {
@@ -58,5 +60,6 @@ export function drawMix(random: Random): Mix {
     safetyMs: random.between(800, 5000),
     snapshotSlots: random.pick([null, null, 20, 60, 200]),
     fetchMsMean: random.pick([5, 50, 500]),
+    tellsHealth: random.chance(0.5),
   };
 }

@@ -43,6 +43,12 @@ export class Votes {
     return (this.#electorates.at(-1) as Electorate).configuration;
   }
 
+  /** The one before that of this number; the first has none but itself. */
+  configurationBefore(configId: number): Configuration {
+    const at = this.#electorates.findIndex(({ configuration }) => configuration.configId === configId);
+    return (this.#electorates[Math.max(0, at - 1)] as Electorate).configuration;
+  }
+
   /** The highest slot in which anyone accepted anything. */
   get lastAccepted(): Slot {
     return this.#bySlot.length - 1;
