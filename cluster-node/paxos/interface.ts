@@ -87,7 +87,8 @@ export type Input =
   | { readonly kind: 'transfer'; readonly target: MemberSlot }
   /**
    * Answer to a `readLog` effect: decided entries from the runtime's log, ascending and consecutive; empty when it failed.
-   * `snapshotSlot` is that of the newest snapshot when the log begins after `fromSlot`, else 0.
+   * `snapshotSlot` is that of the newest snapshot when the log cannot give `fromSlot` (trimmed, damaged, or known from a snapshot
+   * alone), else 0.
    */
   | {
       readonly kind: 'logRead';

@@ -152,6 +152,21 @@ test('an unreadable log answers a peer with nothing and is told', async () => {
   expect(inputs.at(-1)).toEqual({ kind: 'logRead', to: 2, fromSlot: 5, entries: [], snapshotSlot: 0 });
 });
 
+test('a log that cannot give an entry answers with the slot of the snapshot, one that can does not', async () => {
+  let entries = [entryOf(5)];
+  const log = { append: () => 0, flush: () => 0, readEntries: () => Promise.resolve(entries) };
+  const readLog: Effect = { kind: 'readLog', to: 2, fromSlot: 5, maxBytes: 100 };
+  const { loop, inputs } = scripted([[readLog], [], [readLog]], { log, snapshotSlot: () => 60 });
+  loop.submit({ kind: 'tick' });
+  await turn();
+  expect(inputs.at(-1)).toMatchObject({ kind: 'logRead', entries, snapshotSlot: 0 });
+  // After a restart a snapshot may reach further than what is on disk says to be decided.
+  entries = [];
+  loop.submit({ kind: 'tick' });
+  await turn();
+  expect(inputs.at(-1)).toMatchObject({ kind: 'logRead', entries, snapshotSlot: 60 });
+});
+
 test('after stop nothing is taken and nothing held back is sent', async () => {
   const { loop, done, inputs } = scripted([[persist(1), send(2, 1)]]);
   loop.submit({ kind: 'tick' });

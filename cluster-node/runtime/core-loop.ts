@@ -216,7 +216,8 @@ export class CoreLoop {
     const answer = (entries: readonly Entry[], snapshotSlot: Slot) =>
       this.submit({ kind: 'logRead', to, fromSlot, entries, snapshotSlot });
     this.#around.log.readEntries(fromSlot, maxBytes).then(
-      (entries) => answer(entries, 0),
+      // None: after a restart a snapshot may reach further than what the log knows to be decided.
+      (entries) => answer(entries, entries.length > 0 ? 0 : this.#around.snapshotSlot()),
       (error: unknown) => {
         // Only a snapshot has them still. A peer of whose damaged log nobody has a snapshot asks another.
         answer([], this.#around.snapshotSlot());

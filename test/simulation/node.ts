@@ -307,7 +307,7 @@ export class SimulatedNode {
   #readLog({ to, fromSlot, maxBytes }: { to: MemberSlot; fromSlot: Slot; maxBytes: number }): void {
     const isTrimmed = fromSlot < this.disk.firstSlot;
     const entries = isTrimmed ? [] : this.disk.read(fromSlot, maxBytes);
-    const snapshotSlot = isTrimmed ? (this.replica.snapshots.newest?.slot ?? 0) : 0;
+    const snapshotSlot = entries?.length === 0 ? (this.replica.snapshots.newest?.slot ?? 0) : 0;
     if (entries !== null) return this.#give({ kind: 'logRead', to, fromSlot, entries, snapshotSlot });
     this.#downForMs = RESTART_MS;
     this.#crash();
