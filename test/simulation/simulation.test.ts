@@ -10,6 +10,7 @@ const CONTROL_SEEDS = 90;
 /** Found later than that; the command finds them: `npm run sim -- --controls`. */
 const RARE: readonly ControlName[] = [
   'binds the lowest ballot',
+  'counts a learner as a voter',
   'votes with an empty disk after a lost one',
   'saves the decided slot apart from the log',
   'overlooks a missing page of a promise',
