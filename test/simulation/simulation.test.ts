@@ -23,9 +23,7 @@ const RARE: readonly ControlName[] = [
   'forgets its vow at a crash',
   'a lease that never ends',
   'keeps its lease when it hands over',
-  'leaves the sessions out of a snapshot',
   'leaves the configuration out of a snapshot',
-  'forgets its promise when the log is trimmed',
 ];
 
 describe('the simulator', () => {
