@@ -11,7 +11,6 @@ import type { AdminHandlers, AdminServer } from './api/admin.ts';
 import { type ClientServer, createClientServer } from './api/client-server.ts';
 import type { MemberSlot, Slot } from './contract/ballot.ts';
 import type { MemberAddress } from './contract/node-config.ts';
-import type { PeerMessage } from './contract/peer.ts';
 import type { Hello } from './peer/codec.ts';
 import { LinkFilter } from './peer/link-filter.ts';
 import { Transport } from './peer/transport.ts';
@@ -22,7 +21,7 @@ import { bootClock } from './runtime/boot-clock.ts';
 import { ClientPort } from './runtime/client-port.ts';
 import { CoreLoop } from './runtime/core-loop.ts';
 import { createCore } from './runtime/create-core.ts';
-import { flawOf } from './runtime/forwarded.ts';
+import { Door } from './runtime/door.ts';
 import { bestSuccessor, Handover } from './runtime/handover.ts';
 import { HealthWatch } from './runtime/health-watch.ts';
 import { explainListen } from './net/listen.ts';
@@ -81,6 +80,7 @@ export class SynodNode {
   readonly #transport: Transport;
   readonly #state: StateKeeper;
   readonly #pending: PendingCalls;
+  readonly #door: Door;
   readonly #loop: CoreLoop;
   readonly #health: HealthWatch;
   readonly #handover: Handover;
@@ -107,6 +107,13 @@ export class SynodNode {
       nowMs: () => performance.now(),
       onEnd: (faultId, reason) =>
         this.#journal.record({ kind: 'faultEnded', text: `fault ${faultId} ended: ${reason}` }),
+    });
+    this.#door = new Door({
+      promised: parts.recovered.core.promised,
+      nameOf: (member) => membership.nameOf(member),
+      journal: this.#journal,
+      alarms: this.alarms,
+      isBacklogged: () => this.#isBacklogged(),
     });
     this.#transport = this.#createTransport();
     this.#state = this.#createState();
@@ -234,19 +241,6 @@ export class SynodNode {
     return this.#parts.storage.unsyncedBytes > MAX_UNSYNCED_BYTES;
   }
 
-  /** Messages that make this node write are lost while its disk is far behind; their senders send again. */
-  #onMessage(from: MemberSlot, message: PeerMessage): void {
-    const { kind } = message;
-    const flaw = kind === 'forward' ? flawOf(message) : null;
-    if (flaw !== null) {
-      const name = this.#parts.membership.nameOf(from);
-      this.#journal.record({ kind: 'alarm', text: `dropped a request forwarded by ${name}: ${flaw}` });
-      return;
-    }
-    const makesRecords = kind === 'accept' || kind === 'catchUpEntries' || kind === 'promise' || kind === 'forward';
-    if (!makesRecords || !this.#isBacklogged()) this.#loop.submit({ kind: 'message', from, message });
-  }
-
   #createTransport(): Transport {
     const { loaded, membership, snapshots, logger } = this.#parts;
     return new Transport({
@@ -257,12 +251,17 @@ export class SynodNode {
       filter: this.#filter,
       logger,
       flawOf: ({ memberSlot, incarnation }) => {
-        const flaw = this.#parts.disks.meet(memberSlot, incarnation);
+        // Whoever is no member yet may be one by mistake, and must not spoil the slot for the real one.
+        const flaw = membership.slots.includes(memberSlot) ? this.#parts.disks.meet(memberSlot, incarnation) : null;
         if (flaw !== null) this.alarms.raise(`disk-${memberSlot}`, flaw);
         return flaw;
       },
-      onMessage: (from, message) => this.#onMessage(from, message),
-      onDigest: (from, { of, slot, digest }) => this.#state.onPeerDigest(from, { kind: of, slot, digest }),
+      onMessage: (from, message) => {
+        if (this.#door.admits(from, message)) this.#loop.submit({ kind: 'message', from, message });
+      },
+      onDigest: (from, { of, slot, digest }) => {
+        if (membership.slots.includes(from)) this.#state.onPeerDigest(from, { kind: of, slot, digest });
+      },
       onSnapshotConnection: (from, socket) => snapshots.serve(membership.nameOf(from), socket),
       onLink: (member, up) => {
         const text = `${up ? 'connected to' : 'lost the connection to'} ${membership.nameOf(member)}`;
@@ -287,6 +286,8 @@ export class SynodNode {
       onConfiguration: (configuration) => {
         const nowMs = performance.now();
         membership.change(configuration, nowMs);
+        for (const member of this.#parts.disks.keep(membership.slots))
+          this.alarms.clear(`disk-${member}`, `${membership.nameOf(member)} is a member no more`);
         this.#reach(nowMs);
       },
     });

@@ -67,7 +67,9 @@ export async function startNode(loaded: LoadedConfig, surroundings: NodeSurround
         .filter((peer) => peer.nodeId !== nodeId && node?.isOdd(peer.memberSlot) !== true);
     const { incarnation } = storage.superblock;
     const hello = helloOf(self, { clusterId, incarnation });
-    const disks = await KnownDisks.open(dataDir, onDiskFailed);
+    const disks = await KnownDisks.open(dataDir, (error) =>
+      logger.error({ err: error }, 'the note of the others’ disks is in trouble'),
+    );
     const snapshots = new Snapshots({
       store,
       hello,
@@ -104,10 +106,9 @@ export async function startNode(loaded: LoadedConfig, surroundings: NodeSurround
     });
     membership.change(recovered.configuration, performance.now());
     const onStateDiverged = (reason: string, trustedUpTo: Slot) => {
-      void enterQuarantine(dataDir, { reason, trustedUpTo }).then(
-        () => surroundings.onStateDiverged(reason),
-        onDiskFailed,
-      );
+      // Without the note the next start builds the state again all the same; it only trusts more of what is here.
+      const end = () => surroundings.onStateDiverged(reason);
+      void enterQuarantine(dataDir, { reason, trustedUpTo }).then(end, end);
     };
     const parts = {
       loaded,

@@ -12,7 +12,7 @@ const member = (memberSlot: number) => ({
   memberSlot,
   nodeId: `n-0000000${memberSlot}`,
   name: `node-${memberSlot}`,
-  address: 'zürich-𝟛.example',
+  address: 'fe80::1%eth0',
   peerPort: 7000,
   clientPort: 7001,
 });

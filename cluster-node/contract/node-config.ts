@@ -7,13 +7,16 @@ const port = z.number().int().min(1).max(65535);
 /** Whatever names a file of the node: absolute, or relative to the folder of the configuration file. */
 const filePath = z.string().min(1);
 
+/** A host name or an IP address, as it can be connected to; what is decided about members reaches every node. */
+export const hostAddressSchema = z.string().regex(/^[A-Za-z0-9._:%-]{1,253}$/);
+
 export const memberAddressSchema = z.object({
   memberSlot: z.number().int().min(1).max(1023),
   /** Never reused: "n-" and 8 letters or digits. */
   nodeId: z.string().regex(/^n-[a-z0-9]{8}$/),
   /** For people, unique in the cluster: "node-1". */
   name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/),
-  address: z.string().min(1),
+  address: hostAddressSchema,
   peerPort: port,
   clientPort: port,
 });

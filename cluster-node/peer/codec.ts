@@ -86,6 +86,8 @@ const types = [
 const typeOf = new Map<Frame['kind'], number>(types.map((kind, index) => [kind, index]));
 const refusals = ['notLeader', 'busy'] as const;
 const purposes = ['messages', 'snapshot'] as const satisfies readonly Purpose[];
+const ADDRESS = /^[A-Za-z0-9._:%-]{1,253}$/;
+const INCARNATION = /^[0-9a-f]{16}$/;
 const digestKinds = ['changes', 'content'] as const;
 
 /** The whole frame. Throws RangeError when a field is out of its range or the frame too long. */
@@ -191,9 +193,9 @@ function readFields(reader: ByteReader, kind: Frame['kind']): Frame {
         nodeId: reader.text(64),
         memberSlot: member(reader.u16()),
         purpose: oneOf(purposes, reader.u8()),
-        address: reader.text(255),
+        address: text(reader, { maxBytes: 253, form: ADDRESS }),
         peerPort: reader.u16(),
-        incarnation: reader.text(16),
+        incarnation: text(reader, { maxBytes: 16, form: INCARNATION }),
       };
     case 'stateDigest':
       return { kind, of: oneOf(digestKinds, reader.u8()), slot: reader.integer(), digest: reader.text(64) };
@@ -327,6 +329,12 @@ function readSlot(reader: ByteReader): number | null {
   const isKnown = reader.flag();
   const slot = reader.integer();
   return isKnown ? slot : null;
+}
+
+function text(reader: ByteReader, { maxBytes, form }: { readonly maxBytes: number; readonly form: RegExp }): string {
+  const value = reader.text(maxBytes);
+  if (!form.test(value)) throw new FrameError(`a text is not of the form ${form.source}`);
+  return value;
 }
 
 function oneOf<T>(values: readonly T[], index: number): T {

@@ -10,6 +10,9 @@ import { decodeSnapshotFrame, encodeSnapshotFrame, type SnapshotOffer } from './
 
 /** Nothing came for so long: the attempt ends, and what came is kept for the next one. */
 const SILENCE_MS = 10_000;
+/** A peer that gives less than this, after a while, holds up more than it helps: another one is asked. */
+const LEAST_BYTES_PER_MS = 64;
+const PATIENCE_MS = 15_000;
 
 /** Where the bytes go. Calls follow one another. */
 export interface SnapshotSink {
@@ -69,7 +72,11 @@ export async function fetchSnapshot(options: {
     const offset = await sink.begin(offer);
     try {
       socket.write(encodeSnapshotFrame({ kind: 'take', offset }));
+      const beganMs = performance.now();
       for (let received = offset; received < offer.fileBytes; ) {
+        const tookMs = performance.now() - beganMs;
+        if (tookMs > PATIENCE_MS && received - offset < tookMs * LEAST_BYTES_PER_MS)
+          throw new Error(`only ${received - offset} bytes came in ${Math.round(tookMs / 1000)} s`);
         const chunk = decodeSnapshotFrame(await next(bodies));
         if (chunk.kind !== 'chunk' || chunk.offset !== received) throw new Error('the chunks are out of order');
         await sink.append(chunk.bytes);

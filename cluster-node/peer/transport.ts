@@ -121,6 +121,7 @@ export class Transport {
     const { self } = this.#options;
     const known = this.#wanted.find((peer) => peer.nodeId === nodeId);
     if (known !== undefined) return known;
+    if (memberSlot < 1) return `${memberSlot} is no member slot`;
     if (nodeId === self.nodeId) return `${nodeId} is this node itself`;
     const holder = [...this.#wanted, self].find((peer) => peer.memberSlot === memberSlot);
     if (holder !== undefined)

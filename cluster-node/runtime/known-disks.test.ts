@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -26,7 +26,23 @@ it('knows a disk again, after a restart too, and turns another one away', async 
   await second.close();
 });
 
-it('does not guess when the note is damaged', async () => {
-  writeFileSync(join(dir, 'peers.json'), '{"disks": 3}');
-  await expect(KnownDisks.open(dir, never)).rejects.toThrow(/peers\.json.*cannot be read/);
+it('forgets who is a member no more', async () => {
+  const disks = await KnownDisks.open(dir, never);
+  disks.meet(2, 'aaaa');
+  disks.keep([1, 3]);
+  expect(disks.meet(2, 'bbbb')).toBeNull();
+  await disks.close();
+});
+
+it('does not believe a damaged note, says so, and goes on', async () => {
+  const disks = await KnownDisks.open(dir, never);
+  disks.meet(2, 'aaaa');
+  await disks.close();
+  const path = join(dir, 'peers.json');
+  writeFileSync(path, readFileSync(path, 'utf8').replace('aaaa', 'aaab'));
+  const troubles: unknown[] = [];
+  const again = await KnownDisks.open(dir, (error) => troubles.push(error));
+  expect(String(troubles[0])).toMatch(/peers\.json.*is damaged; they are met anew/);
+  expect(again.meet(2, 'aaaa')).toBeNull();
+  await again.close();
 });

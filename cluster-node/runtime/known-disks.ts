@@ -5,35 +5,36 @@
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { z } from 'zod';
 import type { MemberSlot } from '../contract/ballot.ts';
 import { writeFileDurably } from '../storage/files.ts';
 
 const FILE = 'peers.json';
-const knownSchema = z.object({ disks: z.record(z.string(), z.string()) });
+const knownSchema = z.object({ disks: z.record(z.string(), z.string()), crc: z.number() });
 
 export class KnownDisks {
   readonly #path: string;
   readonly #incarnations: Map<MemberSlot, string>;
-  readonly #onUnwritten: (error: unknown) => void;
+  readonly #onTrouble: (error: unknown) => void;
   #writing: Promise<void> = Promise.resolve();
 
-  constructor(path: string, known: Map<MemberSlot, string>, onUnwritten: (error: unknown) => void) {
+  constructor(path: string, known: Map<MemberSlot, string>, onTrouble: (error: unknown) => void) {
     this.#path = path;
     this.#incarnations = known;
-    this.#onUnwritten = onUnwritten;
+    this.#onTrouble = onTrouble;
   }
 
-  /** Throws when the note is there but cannot be read: then nobody can tell any more who has changed. */
-  static async open(dataDir: string, onUnwritten: (error: unknown) => void): Promise<KnownDisks> {
+  /** A note that is damaged is told of and begun anew: the others know their peers still. */
+  static async open(dataDir: string, onTrouble: (error: unknown) => void): Promise<KnownDisks> {
     const path = join(dataDir, FILE);
     const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return null;
       throw error;
     });
-    const { disks } = text === null ? { disks: {} } : parse(path, text);
+    const disks = text === null ? {} : parse(path, text, onTrouble);
     const known = Object.entries(disks).map(([slot, incarnation]): [MemberSlot, string] => [Number(slot), incarnation]);
-    return new KnownDisks(path, new Map(known), onUnwritten);
+    return new KnownDisks(path, new Map(known), onTrouble);
   }
 
   /** Notes a member's disk at the first meeting; says what is wrong when it is another one now, else null. */
@@ -46,8 +47,20 @@ export class KnownDisks {
         'must not vote. Remove it from the cluster and add it again as a new member.'
       );
     this.#incarnations.set(member, incarnation);
-    this.#writing = this.#writing.then(() => this.#write()).catch(this.#onUnwritten);
+    this.#note();
     return null;
+  }
+
+  /** Forgets everyone else, and says whom: slots of members that are gone are never given again. */
+  keep(members: readonly MemberSlot[]): MemberSlot[] {
+    const gone = [...this.#incarnations.keys()].filter((member) => !members.includes(member));
+    for (const member of gone) this.#incarnations.delete(member);
+    if (gone.length > 0) this.#note();
+    return gone;
+  }
+
+  #note(): void {
+    this.#writing = this.#writing.then(() => this.#write()).catch(this.#onTrouble);
   }
 
   /** Resolves when all that was noted is on disk. */
@@ -57,19 +70,20 @@ export class KnownDisks {
 
   #write(): Promise<void> {
     const disks = Object.fromEntries(this.#incarnations);
-    return writeFileDurably(this.#path, Buffer.from(`${JSON.stringify({ disks })}\n`));
+    const crc = crc32(JSON.stringify(disks));
+    return writeFileDurably(this.#path, Buffer.from(`${JSON.stringify({ disks, crc })}\n`));
   }
 }
 
-function parse(path: string, text: string): z.infer<typeof knownSchema> {
+function parse(path: string, text: string, onTrouble: (error: unknown) => void): Record<string, string> {
   try {
-    return knownSchema.parse(JSON.parse(text));
+    const { disks, crc } = knownSchema.parse(JSON.parse(text));
+    if (crc32(JSON.stringify(disks)) !== crc) throw new Error('its checksum does not fit');
+    return disks;
   } catch (cause) {
-    throw new Error(
-      `${path}, which says what disks the other members had, cannot be read; remove it to meet them anew`,
-      {
-        cause,
-      },
+    onTrouble(
+      new Error(`${path}, which says what disks the other members had, is damaged; they are met anew`, { cause }),
     );
+    return {};
   }
 }

@@ -36,7 +36,12 @@ export class Membership {
 
   change(configuration: Configuration, nowMs: number): void {
     this.#configuration = configuration;
-    for (const address of configuration.members) this.#known.set(address.memberSlot, address);
+    for (const address of configuration.members) {
+      // A node that was removed may come back under a new member slot; the old one is nobody's any more.
+      for (const [slot, known] of this.#known)
+        if (known.nodeId === address.nodeId && slot !== address.memberSlot) this.#known.delete(slot);
+      this.#known.set(address.memberSlot, address);
+    }
     for (const slot of this.#known.keys())
       if (this.slots.includes(slot)) this.#removedAtMs.delete(slot);
       else if (!this.#removedAtMs.has(slot)) this.#removedAtMs.set(slot, nowMs);

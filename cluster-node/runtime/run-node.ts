@@ -66,6 +66,8 @@ function endForDisk(
   error: unknown,
   end: (code: NodeExitCode, error: unknown, text: string) => never,
 ): never {
+  if (isNoSpace(error))
+    return end(nodeExitCodes.diskFull, error, `no space left in ${dataDir}; free some and start the node again`);
   const what = `reading or writing the log in ${dataDir} failed`;
   if (!noteDiskFailure(dataDir, Date.now()))
     return end(nodeExitCodes.diskFailed, error, `${what}; what is on disk is unknown until the node has read it again`);

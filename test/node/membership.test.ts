@@ -105,5 +105,9 @@ test('what would be unsafe is refused with the reason, and nothing changes', asy
     timeoutMs: 3000,
   });
   expect(elsewhere.outcome).toBe('refused');
+  // What is decided about a member reaches every node, again at each start: nothing that none can use is let in.
+  const member = { nodeId: 'n-test0009', name: 'node-9', address: 'a\0b', peerPort: 1, clientPort: 2 };
+  const bad = leader.admin('reconfigure', { change: { kind: 'addLearner', member }, timeoutMs: 3000 });
+  await expect(bad).rejects.toThrow(/badRequest/);
   expect((await leader.admin('configuration', {})).configuration).toEqual(before);
 });
