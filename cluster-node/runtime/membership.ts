@@ -3,7 +3,7 @@
  * reached that it was told of. Nothing here decides anything; configurations come from the log.
  */
 import type { MemberSlot } from '../contract/ballot.ts';
-import type { Configuration, Member } from '../contract/configuration.ts';
+import { type Configuration, type Member, votersOf } from '../contract/configuration.ts';
 import type { MemberAddress } from '../contract/node-config.ts';
 
 /** For so long a removed member is still spoken to: it may not know yet that it was removed. */
@@ -28,6 +28,10 @@ export class Membership {
   /** By member slot, ascending. */
   get members(): readonly Member[] {
     return this.#configuration.members;
+  }
+
+  get voters(): readonly MemberSlot[] {
+    return votersOf(this.#configuration);
   }
 
   get slots(): readonly MemberSlot[] {

@@ -40,6 +40,17 @@ describe('the comparison of states', () => {
     expect(five.note(2, at(1024, 'bb'), [1, 2, 3, 4, 5])).toEqual([]);
   });
 
+  it('judges learners by the voters, and does not wait for learners', () => {
+    const audit = new StateAudit(4);
+    audit.note(4, at(1024, 'bb'), MEMBERS);
+    audit.note(1, at(1024, 'aa'), MEMBERS);
+    const finding = { kind: 'selfIsOdd', of: at(1024, 'bb'), majority: 'aa' };
+    expect(audit.note(2, at(1024, 'aa'), MEMBERS)).toEqual([finding]);
+    expect(audit.note(5, at(1024, 'cc'), MEMBERS)).toEqual([
+      { kind: 'peerIsOdd', member: 5, of: at(1024, 'cc'), majority: 'aa' },
+    ]);
+  });
+
   it('keeps kinds and slots apart, and knows how far contents agreed', () => {
     const audit = new StateAudit(1);
     audit.note(1, at(2048, 'aa', 'content'), MEMBERS);

@@ -38,7 +38,7 @@ interface Comparison {
 }
 
 export class StateAudit {
-  /** The highest slot at which more than half of the members, this one included, had the same content. */
+  /** The highest slot at which this node's content was that of more than half of the voters. */
   agreedContentUpTo: Slot = 0;
   readonly #self: MemberSlot;
   /** Since which slot members are odd. */
@@ -50,12 +50,12 @@ export class StateAudit {
     this.#self = self;
   }
 
-  /** Notes a member's digest (`self` for this node's own); what follows from it for the first time is returned. */
-  note(from: MemberSlot, of: StateDigest, members: readonly MemberSlot[]): AuditFinding[] {
+  /** Notes a member's digest (`self` for this node's own), a learner's too; what follows for the first time is returned. */
+  note(from: MemberSlot, of: StateDigest, voters: readonly MemberSlot[]): AuditFinding[] {
     const comparison = this.#comparison(of);
     if (comparison === null) return [];
     comparison.byMember.set(from, of.digest);
-    return this.#judge(comparison, members);
+    return this.#judge(comparison, voters);
   }
 
   /** Whether members told of different contents at this slot: then nobody should build on a snapshot of it. */
@@ -92,17 +92,17 @@ export class StateAudit {
     return comparison;
   }
 
-  #judge(comparison: Comparison, members: readonly MemberSlot[]): AuditFinding[] {
+  #judge(comparison: Comparison, voters: readonly MemberSlot[]): AuditFinding[] {
     const { kind, slot, byMember, reported } = comparison;
-    const voices = members.filter((member) => byMember.has(member));
+    const voices = voters.filter((member) => byMember.has(member));
     const counts = new Map<string, number>();
     for (const member of voices) {
       const digest = byMember.get(member) as string;
       counts.set(digest, (counts.get(digest) ?? 0) + 1);
     }
-    const [majority] = [...counts].find(([, count]) => count * 2 > members.length) ?? [];
+    const [majority] = [...counts].find(([, count]) => count * 2 > voters.length) ?? [];
     if (majority === undefined) {
-      const isSplit = counts.size > 1 && voices.length === members.length && !reported.has(0);
+      const isSplit = counts.size > 1 && voices.length === voters.length && !reported.has(0);
       if (!isSplit) return [];
       reported.add(0);
       this.#splitAt = slot;
@@ -110,11 +110,11 @@ export class StateAudit {
     }
     if (kind === 'content' && byMember.get(this.#self) === majority)
       this.agreedContentUpTo = Math.max(this.agreedContentUpTo, slot);
-    return [...this.#whatIsOver(comparison, voices, majority), ...this.#whoIsOdd(comparison, voices, majority)];
+    return [...this.#whatIsOver(comparison, majority), ...this.#whoIsOdd(comparison, majority)];
   }
 
-  #whoIsOdd({ kind, slot, byMember, reported }: Comparison, voices: readonly MemberSlot[], majority: string) {
-    const odd = voices.filter((member) => byMember.get(member) !== majority && !reported.has(member));
+  #whoIsOdd({ kind, slot, byMember, reported }: Comparison, majority: string) {
+    const odd = [...byMember.keys()].filter((member) => byMember.get(member) !== majority && !reported.has(member));
     return odd.map((member): AuditFinding => {
       reported.add(member);
       this.#odd.set(member, Math.max(slot, this.#odd.get(member) ?? 0));
@@ -123,9 +123,11 @@ export class StateAudit {
     });
   }
 
-  #whatIsOver({ kind, slot, byMember }: Comparison, voices: readonly MemberSlot[], majority: string): AuditFinding[] {
+  #whatIsOver({ kind, slot, byMember }: Comparison, majority: string): AuditFinding[] {
     const of = { kind, slot };
-    const back = voices.filter((member) => byMember.get(member) === majority && (this.#odd.get(member) ?? slot) < slot);
+    const back = [...byMember.keys()].filter(
+      (member) => byMember.get(member) === majority && (this.#odd.get(member) ?? slot) < slot,
+    );
     for (const member of back) this.#odd.delete(member);
     const findings = back.map((member): AuditFinding => ({ kind: 'agreesAgain', member, of }));
     if (this.#splitAt === 0 || this.#splitAt >= slot) return findings;

@@ -80,7 +80,7 @@ export class StateKeeper {
   }
 
   onPeerDigest(from: MemberSlot, digest: StateDigest): void {
-    this.#report(this.#audit.note(from, digest, this.#around.membership.slots));
+    this.#report(this.#audit.note(from, digest, this.#around.membership.voters));
   }
 
   isDisputed(slot: Slot): boolean {
@@ -98,7 +98,7 @@ export class StateKeeper {
 
   #noteOwn(digest: StateDigest): void {
     const { self, membership, broadcast } = this.#around;
-    const findings = this.#audit.note(self, digest, membership.slots);
+    const findings = this.#audit.note(self, digest, membership.voters);
     broadcast(digest);
     this.#report(findings);
   }
