@@ -9,6 +9,7 @@ import type { Applied } from '../machine/machine.ts';
 import type { CoreEvent, CoreStatus, Effect, Input } from '../paxos/interface.ts';
 import { LogTrimmedError } from '../storage/errors.ts';
 import type { AppendedRecord } from '../storage/log/planner.ts';
+import { HeldMessages } from './held-messages.ts';
 
 /** The core as the loop needs it; PaxosCore is one. */
 export interface Core {
@@ -48,12 +49,6 @@ export interface CoreSurroundings {
 /** Knowledge that may be lost waits this long for a record that must be written. */
 const LAZY_FLUSH_MS = 200;
 
-interface HeldMessage {
-  readonly to: MemberSlot;
-  readonly message: PeerMessage;
-  readonly afterDurable: number;
-}
-
 export class CoreLoop {
   readonly #core: Core;
   readonly #around: CoreSurroundings;
@@ -61,7 +56,7 @@ export class CoreLoop {
   #isDrainDue = false;
   #isTickDue = false;
   #durableUpTo = 0;
-  #held: HeldMessage[] = [];
+  readonly #held = new HeldMessages();
   #records: AppendedRecord[] = [];
   #mustFlush = false;
   #lazyFlush: NodeJS.Timeout | null = null;
@@ -96,7 +91,7 @@ export class CoreLoop {
   stop(): void {
     this.#isStopped = true;
     this.#inputs = [];
-    this.#held = [];
+    this.#held.clear();
     if (this.#lazyFlush) clearTimeout(this.#lazyFlush);
   }
 
@@ -142,7 +137,7 @@ export class CoreLoop {
       case 'send':
         if (effect.afterDurable <= this.#durableUpTo) return this.#around.send(effect.to, effect.message);
         this.#mustFlush = true;
-        return this.#hold(effect);
+        return this.#held.hold(effect);
       case 'persist':
         this.#records.push({ sequence: effect.sequence, record: effect.record });
         if (effect.record.kind !== 'decided') this.#mustFlush = true;
@@ -170,30 +165,9 @@ export class CoreLoop {
     if (applied) this.#around.onApplied(applied);
   }
 
-  /**
-   * Prepares come again while nobody answers them, and with a full disk that may be for hours: of what asks or answers them
-   * one a member, kind and page is held, of the highest ballot. Losing a message is always safe, and the one held is the
-   * first to leave. All else that is held belongs to records, which are bounded.
-   */
-  #hold(held: HeldMessage): void {
-    const { to, message } = held;
-    if (message.kind === 'prepare' || message.kind === 'promise') {
-      const at = this.#held.findIndex((other) => other.to === to && isSameQuestion(other.message, message));
-      const earlier = this.#held[at]?.message;
-      if (earlier?.kind === message.kind && earlier.ballot >= message.ballot) return;
-      if (at >= 0) this.#held.splice(at, 1);
-    }
-    this.#held.push(held);
-  }
-
   #release(durableUpTo: number): void {
     this.#durableUpTo = Math.max(this.#durableUpTo, durableUpTo);
-    const held = this.#held;
-    this.#held = [];
-    for (const message of held) {
-      if (message.afterDurable <= this.#durableUpTo) this.#around.send(message.to, message.message);
-      else this.#held.push(message);
-    }
+    for (const { to, message } of this.#held.release(this.#durableUpTo)) this.#around.send(to, message);
   }
 
   #write(): void {
@@ -225,9 +199,4 @@ export class CoreLoop {
       },
     );
   }
-}
-
-function isSameQuestion(held: PeerMessage, next: PeerMessage): boolean {
-  if (held.kind === 'promise' && next.kind === 'promise') return held.page === next.page;
-  return held.kind === 'prepare' && next.kind === 'prepare';
 }

@@ -9,6 +9,7 @@ import { PaxosCore } from '../../cluster-node/paxos/core.ts';
 import type { CoreStatus, Effect, Input, RecoveredState } from '../../cluster-node/paxos/interface.ts';
 import { majorityQuorums } from '../../cluster-node/paxos/quorum.ts';
 import type { PaxosRules } from '../../cluster-node/paxos/rules.ts';
+import { type HeldMessage, HeldMessages } from '../../cluster-node/runtime/held-messages.ts';
 import { Bounds } from './bounds.ts';
 import { Clients } from './clients.ts';
 import { Disk } from './disk.ts';
@@ -31,8 +32,6 @@ const TICKS_PER_HEALTH = 20;
 const RESTART_MS = 50;
 const FIRST_NODE_STREAM = 100;
 
-type Send = Extract<Effect, { kind: 'send' }>;
-
 export class SimulatedNode {
   readonly member: MemberSlot;
   disk: SimulatedDisk;
@@ -54,7 +53,7 @@ export class SimulatedNode {
   #pausedUntilMs = 0;
   #ticks = 0;
   #clock = { offsetMs: 0, rate: 1 };
-  #held: Send[] = [];
+  readonly #held = new HeldMessages();
   /** After so many more effects the node crashes, perhaps in the middle of a step; null: not planned. */
   #crashAfterEffects: number | null = null;
   #syncFails = false;
@@ -226,7 +225,7 @@ export class SimulatedNode {
     if (lucky.length > 0 && lucky.length < unsyncedCount) this.#world.count('tornWrite');
     this.#world.tell(() => `${this.member} is down; ${unsyncedCount - lucky.length} records lost`);
     this.#core = null;
-    this.#held = [];
+    this.#held.clear();
     this.#delivered = [];
     this.#syncing = 0;
     this.#syncFails = false;
@@ -250,7 +249,7 @@ export class SimulatedNode {
   #onHealthDue(): void {
     const { mix } = this.#world;
     const status = this.status();
-    if (status !== null) this.#bounds.check(status, this.#held.length, mix.maxUndecidedSlots);
+    if (status !== null) this.#bounds.check(status, this.#held.count, mix.maxUndecidedSlots);
     if (mix.tellsHealth) this.#give({ kind: 'health', health: this.strain.health });
   }
 
@@ -281,8 +280,7 @@ export class SimulatedNode {
         return this.disk.write(effect.sequence, control.persists(effect.record) ? effect.record : null);
       case 'send':
         if (effect.afterDurable <= this.#durable) return this.#send(effect);
-        this.#held.push(effect);
-        return;
+        return this.#held.hold(effect);
       case 'deliver':
         return this.#deliver(effect);
       case 'readReady':
@@ -314,7 +312,7 @@ export class SimulatedNode {
     if (this.#world.isCalm) this.#world.after(RESTART_MS, () => this.start());
   }
 
-  #send({ to, message }: Send): void {
+  #send({ to, message }: Pick<HeldMessage, 'to' | 'message'>): void {
     const { checker, network } = this.#world;
     checker.onSend(this.member, message);
     if (message.kind === 'prepare') checker.onProposer(message.ballot, this.member, this.#life);
@@ -352,12 +350,7 @@ export class SimulatedNode {
       if (record !== null) checker.onDurable(this.member, record);
       this.#durable = sequence;
     }
-    const held = this.#held;
-    this.#held = [];
-    for (const effect of held) {
-      if (effect.afterDurable <= this.#durable) this.#send(effect);
-      else this.#held.push(effect);
-    }
+    for (const message of this.#held.release(this.#durable)) this.#send(message);
     this.#give({ kind: 'durable', upTo: this.#durable });
     this.#startSync();
   }
