@@ -22,6 +22,13 @@ export interface Surroundings {
   readonly receive: (to: MemberSlot, from: MemberSlot, message: PeerMessage) => void;
 }
 
+interface UnderWay {
+  readonly from: MemberSlot;
+  readonly to: MemberSlot;
+  readonly message: PeerMessage;
+  readonly arrivalMs: number;
+}
+
 export class Network {
   /** Shares of the messages that meet each fate, in [0, 1]. */
   lossRatio = 0;
@@ -32,6 +39,8 @@ export class Network {
   #delayMsMean: number;
   #cutUntilMs = new Float64Array(MEMBER_LIMIT * MEMBER_LIMIT);
   #lastArrivalMs = new Float64Array(MEMBER_LIMIT * MEMBER_LIMIT);
+  /** In the order in which they were sent. */
+  #underWay = new Set<UnderWay>();
   #around: Surroundings;
 
   constructor(around: Surroundings, delayMsMean: number) {
@@ -53,11 +62,17 @@ export class Network {
     this.#cutUntilMs.fill(0);
   }
 
-  /** What is cut now stays cut until it is healed; nothing that is late holds others up any more. */
+  /**
+   * What is cut now stays cut until it is healed. Messages are delivered in bounded time from now on, those under way among
+   * them: what came to rest is partially synchronous (Dwork, Lynch & Stockmeyer, 1988).
+   */
   freeze(): void {
-    this.#lastArrivalMs.fill(0);
     for (const [link, untilMs] of this.#cutUntilMs.entries())
       if (untilMs > this.#around.nowMs()) this.#cutUntilMs[link] = Number.POSITIVE_INFINITY;
+    const late = [...this.#underWay].sort((one, other) => one.arrivalMs - other.arrivalMs);
+    this.#underWay.clear();
+    this.#lastArrivalMs.fill(0);
+    for (const { from, to, message } of late) this.#deliver(from, to, message);
   }
 
   reaches(from: MemberSlot, to: MemberSlot): boolean {
@@ -80,8 +95,10 @@ export class Network {
     let arrivalMs = nowMs() + random.gap(meanMs);
     if (arrivalMs < lastMs && !this.#happens('reordering', this.reorderRatio)) arrivalMs = lastMs;
     if (arrivalMs > lastMs) this.#lastArrivalMs[link] = arrivalMs;
+    const underWay = { from, to, message, arrivalMs };
+    this.#underWay.add(underWay);
     after(arrivalMs - nowMs(), () => {
-      if (!this.#isCut(from, to)) receive(to, from, message);
+      if (this.#underWay.delete(underWay) && !this.#isCut(from, to)) receive(to, from, message);
     });
   }
 
