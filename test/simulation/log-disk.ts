@@ -59,7 +59,8 @@ export class LogDisk implements SimulatedDisk {
     const last = synced.findLast(({ record }) => record !== null)?.sequence ?? 0;
     if (this.#planner.durableUpTo < last)
       throw new Error(`the log has record ${this.#planner.durableUpTo} of ${last} durable when it has nothing to do`);
-    for (const { record } of synced) if (record?.kind === 'accepted') this.#damaged.delete(record.entry.slot);
+    // It may have been damaged before anyone was told that it is there.
+    for (const slot of this.#damaged) if (this.entry(slot) !== undefined) this.#damaged.delete(slot);
     return synced;
   }
 
@@ -91,7 +92,8 @@ export class LogDisk implements SimulatedDisk {
 
   entry(slot: Slot): Entry | undefined {
     const place = this.#index.find(slot);
-    return (place && entryAt(this.#file(segmentFile(place.segment)), place.offset, SALT)) ?? undefined;
+    const entry = place && entryAt(this.#file(segmentFile(place.segment)), place.offset, SALT);
+    return entry?.slot === slot ? entry : undefined;
   }
 
   read(fromSlot: Slot, maxBytes: number): Entry[] | null {
