@@ -22,3 +22,10 @@ export const nodeExitCodes = {
   stateDiverged: 9,
 } as const;
 export type NodeExitCode = (typeof nodeExitCodes)[keyof typeof nodeExitCodes];
+
+/** With these a node says that starting it again cannot help: whoever keeps it leaves it down. */
+export const restartIsFutile: ReadonlySet<number> = new Set([
+  nodeExitCodes.badConfig,
+  nodeExitCodes.dataRefused,
+  nodeExitCodes.diskStoodDown,
+]);

@@ -2,6 +2,7 @@
  * A node's configuration file, `config.json` in the node's folder: written by the engine at provisioning, read once at start.
  */
 import { z } from 'zod';
+import { nodeLayout } from './host-layout.ts';
 
 const port = z.number().int().min(1).max(65535);
 /** Whatever names a file of the node: absolute, or relative to the folder of the configuration file. */
@@ -40,6 +41,8 @@ export const nodeConfigSchema = z
     contacts: z.array(memberAddressSchema).max(63).default([]),
     /** The log and everything that must survive. */
     dataDir: filePath,
+    /** Written by the node at its first start, outside of `dataDir`: an empty data folder is lost data from then on. */
+    birthFile: filePath.default(nodeLayout.birth),
     /** The unix socket of the admin API; at most 100 bytes when resolved. */
     adminSocket: filePath,
     /** PEM files. The peer certificate is for mutual TLS between nodes, the client one for the client API. */

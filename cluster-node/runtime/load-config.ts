@@ -3,7 +3,6 @@ import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { type MemberAddress, type NodeConfig, nodeConfigSchema } from '../contract/node-config.ts';
-import { nodeLayout } from '../contract/host-layout.ts';
 import type { PeerTls } from '../peer/identity.ts';
 
 /** Linux takes 108 bytes with the closing zero; other systems fewer. */
@@ -20,7 +19,7 @@ export interface LoadedConfig {
   readonly contacts: readonly MemberAddress[];
   /** Absolute. */
   readonly dataDir: string;
-  /** The note beside the configuration that this node has run. */
+  /** The note that this node has run; not in the data folder. */
   readonly birthPath: string;
   readonly adminSocket: string;
   readonly peerTls: PeerTls;
@@ -46,7 +45,7 @@ export function loadConfig(path: string): LoadedConfig {
     self,
     contacts: named,
     dataDir: at(config.dataDir),
-    birthPath: at(nodeLayout.birth),
+    birthPath: at(config.birthFile),
     adminSocket,
     peerTls: {
       ca: read('tls.ca', ca),

@@ -3,7 +3,7 @@
  * counts; then the pauses double. It is never given up, because what ends nodes from outside (no memory, no disk, a port in
  * use) passes, and a cluster must heal by itself; only a node that says that starting it again cannot help is left down.
  */
-import { nodeExitCodes } from '../contract/exit-codes.ts';
+import { nodeExitCodes, restartIsFutile } from '../contract/exit-codes.ts';
 
 export interface RestartPolicy {
   /** A life shorter than this counts as a fast exit. */
@@ -21,7 +21,7 @@ export const defaultRestartPolicy: RestartPolicy = {
   failingFrom: 6,
   firstPauseMs: 200,
   longestPauseMs: 30_000,
-  fatalExitCodes: new Set<number>([nodeExitCodes.badConfig, nodeExitCodes.dataRefused, nodeExitCodes.diskStoodDown]),
+  fatalExitCodes: restartIsFutile,
 };
 
 export interface NodeExit {
