@@ -8,7 +8,7 @@ import { nodeExitCodes } from './contract/exit-codes.ts';
 import { VERSION } from './runtime/version.ts';
 
 const USAGE = `usage: synod-node run --config FILE
-       synod-node agent
+       synod-node agent [--place home|system]
        synod-node supervise --node-dir DIR
        synod-node inspect --data DIR [--json] [--records FROM..TO]
        synod-node version`;

@@ -9,13 +9,13 @@ import {
   agentCalls,
   agentRequestSchema,
 } from '../contract/agent.ts';
-import type { ServiceState } from '../contract/sample.ts';
+import type { HostPlace } from '../contract/host-layout.ts';
 import { CallFailedError, callSocket, failCall } from '../supervisor/socket-call.ts';
 import { KeyedQueue, within } from './bounded.ts';
-import { tailLog } from './log-tail.ts';
-import { type FoundFolder, listNodeFolders, type NodeFolder, openNodeFolder } from './node-folders.ts';
+import { listNodeFolders, type NodeFolder, openNodeFolder } from './node-folders.ts';
 import { removeNode } from './remove-node.ts';
-import { killNode, restartNode, serviceState, startNode, stopNode, unknownState } from './service.ts';
+import type { NodeService } from './node-service.ts';
+import { serviceOf, stateOfFound } from './service.ts';
 
 const DISK_TIMEOUT_MS = 10_000;
 const ADMIN_TIMEOUT_MS = 5_000;
@@ -25,8 +25,8 @@ type Actions = { readonly [C in AgentCall]: (params: AgentParams<C>) => Promise<
 /** Answers one request; never throws. null for a line that bears no request id and so cannot be answered. */
 export type Answer = (line: string) => Promise<Extract<AgentMessage, { kind: 'reply' }> | null>;
 
-export function answerCalls(home: string): Answer {
-  const actions = agentActions(home);
+export function answerCalls(place: HostPlace): Answer {
+  const actions = agentActions(place);
   return async (line) => {
     let id: number | null = null;
     try {
@@ -65,53 +65,47 @@ function parse<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
   throw failCall('badRequest', `${what} are not as agreed: ${faults.join('; ')}`);
 }
 
-function agentActions(home: string): Actions {
+function agentActions(place: HostPlace): Actions {
   // What changes one node is done in the order asked for.
   const perNode = new KeyedQueue();
-  const change = <T>(nodeId: string, job: (folder: NodeFolder) => Promise<T>) =>
-    perNode.run(nodeId, async () => job(await openFolder(home, nodeId)));
+  const change = <T>(nodeId: string, job: (service: NodeService) => Promise<T>) =>
+    perNode.run(nodeId, async () => job(serviceOf(await openFolder(place, nodeId))));
   return {
     nodes: async () => {
-      const found = await onDisk(listNodeFolders(home), 'listing the nodes');
+      const found = await onDisk(listNodeFolders(place), 'listing the nodes');
       return { nodes: await onDisk(Promise.all(found.map(stateOfFound)), 'looking at the nodes') };
     },
-    start: ({ nodeId }) => change(nodeId, startNode),
-    stop: ({ nodeId }) => change(nodeId, stopNode),
-    restart: ({ nodeId }) => change(nodeId, restartNode),
-    kill: ({ nodeId }) => change(nodeId, killNode),
-    remove: (params) => perNode.run(params.nodeId, () => removeNode({ home, ...params })),
+    start: ({ nodeId }) => change(nodeId, (service) => service.start()),
+    stop: ({ nodeId }) => change(nodeId, (service) => service.stop()),
+    restart: ({ nodeId }) => change(nodeId, (service) => service.restart()),
+    kill: ({ nodeId }) => change(nodeId, (service) => service.kill()),
+    remove: (params) => perNode.run(params.nodeId, () => removeNode({ place, ...params })),
     logTail: async ({ nodeId, lines }) => {
-      const folder = await openFolder(home, nodeId);
-      return { lines: await onDisk(tailLog(folder.logPath, lines), `reading ${folder.logPath}`) };
+      const folder = await openFolder(place, nodeId);
+      return { lines: await onDisk(serviceOf(folder).tailLog(lines), `reading the log of ${nodeId}`) };
     },
     // The node keeps to the asked time itself; what is added is for the way there and back.
     transferLeadership: async ({ nodeId, ...params }) =>
-      askNode(await openFolder(home, nodeId), {
+      askNode(await openFolder(place, nodeId), {
         call: 'transferLeadership',
         params,
         timeoutMs: params.timeoutMs + ADMIN_TIMEOUT_MS,
       }),
     configuration: async ({ nodeId }) =>
-      askNode(await openFolder(home, nodeId), { call: 'configuration', params: {}, timeoutMs: ADMIN_TIMEOUT_MS }),
+      askNode(await openFolder(place, nodeId), { call: 'configuration', params: {}, timeoutMs: ADMIN_TIMEOUT_MS }),
     reconfigure: async ({ nodeId, ...params }) =>
-      askNode(await openFolder(home, nodeId), {
+      askNode(await openFolder(place, nodeId), {
         call: 'reconfigure',
         params,
         timeoutMs: params.timeoutMs + ADMIN_TIMEOUT_MS,
       }),
     injectFault: async ({ nodeId, lease }) =>
-      askNode(await openFolder(home, nodeId), { call: 'injectFault', params: lease, timeoutMs: ADMIN_TIMEOUT_MS }),
+      askNode(await openFolder(place, nodeId), { call: 'injectFault', params: lease, timeoutMs: ADMIN_TIMEOUT_MS }),
     healFault: async ({ nodeId, faultId }) =>
-      askNode(await openFolder(home, nodeId), { call: 'healFault', params: { faultId }, timeoutMs: ADMIN_TIMEOUT_MS }),
+      askNode(await openFolder(place, nodeId), { call: 'healFault', params: { faultId }, timeoutMs: ADMIN_TIMEOUT_MS }),
     listFaults: async ({ nodeId }) =>
-      askNode(await openFolder(home, nodeId), { call: 'listFaults', params: {}, timeoutMs: ADMIN_TIMEOUT_MS }),
+      askNode(await openFolder(place, nodeId), { call: 'listFaults', params: {}, timeoutMs: ADMIN_TIMEOUT_MS }),
   };
-}
-
-/** A folder that cannot be used is shown as `unknown` with the reason rather than left out. */
-export async function stateOfFound(found: FoundFolder): Promise<ServiceState> {
-  if (found.folder) return serviceState(found.folder);
-  return unknownState(found.nodeId, found.why);
 }
 
 /** Asks a node on its admin socket; errors as of callSocket. */
@@ -123,8 +117,8 @@ export function askNode<C extends AdminCall>(
   return callSocket({ socketPath: folder.adminSocket, result, ...request });
 }
 
-function openFolder(home: string, nodeId: string): Promise<NodeFolder> {
-  return onDisk(openNodeFolder(home, nodeId), `reading the folder of ${nodeId}`);
+function openFolder(place: HostPlace, nodeId: string): Promise<NodeFolder> {
+  return onDisk(openNodeFolder(place, nodeId), `reading the folder of ${nodeId}`);
 }
 
 async function onDisk<T>(work: Promise<T>, what: string): Promise<T> {

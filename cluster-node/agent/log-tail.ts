@@ -4,11 +4,11 @@ import { defaultLogBounds, logFiles } from '../supervisor/node-log.ts';
 
 const CHUNK_BYTES = 64 * 1024;
 /** Of all lines together: what goes into one line of the protocol, with room for JSON's escapes. */
-const TOTAL_BYTES_AT_MOST = 400 * 1024;
+export const TOTAL_BYTES_AT_MOST = 400 * 1024;
 const LINE_CHARACTERS_AT_MOST = 8 * 1024;
 
 /** At most `lines` lines, oldest first; goes on into the older files of a log that was turned over. Empty without a log. */
-export async function tailLog(path: string, lines: number): Promise<string[]> {
+export async function tailLogFile(path: string, lines: number): Promise<string[]> {
   let tail: string[] = [];
   let bytesLeft = TOTAL_BYTES_AT_MOST;
   for (const file of logFiles(path, defaultLogBounds.files)) {
@@ -41,7 +41,7 @@ async function tailFile(path: string, lines: number, bytesAtMost: number) {
     const whole = start === 0 ? bytes : bytes.subarray(bytes.indexOf(10) + 1);
     const split = whole.toString('utf8').split('\n');
     if (split.at(-1) === '') split.pop();
-    return { lines: split.slice(-lines).map(shorten), readBytes: size - start };
+    return { lines: split.slice(-lines).map(shortenLine), readBytes: size - start };
   } finally {
     await file.close();
   }
@@ -53,7 +53,7 @@ function countNewlines(bytes: Buffer): number {
   return count;
 }
 
-function shorten(line: string): string {
+export function shortenLine(line: string): string {
   if (line.length <= LINE_CHARACTERS_AT_MOST) return line;
   return `${line.slice(0, LINE_CHARACTERS_AT_MOST)}… (${line.length} characters)`;
 }

@@ -1,51 +1,63 @@
 /**
- * Removes a stopped node's folder, and nothing else. The folder is first renamed away in one step: a removal that is cut
- * short leaves no half node behind, and the rest is cleared by the next one.
+ * Removes what belongs to one stopped node, and nothing else. The configuration goes last and is first renamed away in one step: a
+ * removal that is cut short leaves a node that is still there, and is done by asking again, or one that is gone, whose rest
+ * is cleared by the next one.
  */
+import { existsSync } from 'node:fs';
 import { readdir, realpath, rename, rm, rmdir } from 'node:fs/promises';
-import { join, relative, sep } from 'node:path';
-import { HOST_ROOT, hostLayout } from '../contract/host-layout.ts';
+import { dirname, join, relative, sep } from 'node:path';
+import { dataDirOn, type HostPlace, type NodePlace } from '../contract/host-layout.ts';
 import { findNode, findRecorded } from '../supervisor/run-records.ts';
 import { CallFailedError, failCall } from '../supervisor/socket-call.ts';
 import { type NodeFolder, openNodeFolder } from './node-folders.ts';
+import { serviceOf } from './service.ts';
+import { runTool } from './systemctl.ts';
 
 const REMOVING_PREFIX = '.removing-';
+const SYSTEMCTL_TIMEOUT_MS = 10_000;
 
 export interface RemoveRequest {
-  readonly home: string;
+  readonly place: HostPlace;
   readonly nodeId: string;
   readonly confirmNodeId: string;
 }
 
 /** `removed` is false when there was no such node. Throws CallFailedError when it is not safe. */
 export async function removeNode(request: RemoveRequest): Promise<{ removed: boolean }> {
-  const { home, nodeId } = request;
+  const { place, nodeId } = request;
   if (request.confirmNodeId !== nodeId) {
     throw failCall('badRequest', `confirmNodeId is ${request.confirmNodeId}, but ${nodeId} is to be removed`);
   }
-  const nodesDir = join(home, hostLayout.nodes);
-  const folder = await openIfThere(home, nodeId);
+  const node = place.node(nodeId);
+  const folder = await openIfThere(place, nodeId);
   if (folder) {
-    await assertSafeToRemove(home, folder);
-    await rename(folder.nodeDir, join(nodesDir, REMOVING_PREFIX + nodeId));
+    await assertOwnFolder(place, folder);
+    await assertStopped(folder);
+    if (folder.keeper === 'systemd') {
+      await removeUnit(folder.unit, node.unit.path);
+      await removeOutside(node, folder.dataDir);
+    }
+    await rename(folder.nodeDir, join(place.nodesDir, REMOVING_PREFIX + nodeId));
   }
-  await clearLeftovers(nodesDir, nodeId);
-  for (const parent of [nodesDir, join(home, HOST_ROOT)]) await removeIfEmpty(parent);
+  await clearLeftovers(place.nodesDir, nodeId);
+  for (const parent of [place.nodesDir, ...place.roots]) await removeIfEmpty(parent);
   return { removed: folder !== null };
 }
 
-async function openIfThere(home: string, nodeId: string): Promise<NodeFolder | null> {
+async function openIfThere(place: HostPlace, nodeId: string): Promise<NodeFolder | null> {
   try {
-    return await openNodeFolder(home, nodeId);
+    return await openNodeFolder(place, nodeId);
   } catch (error) {
     if (error instanceof CallFailedError && error.callError.kind === 'notFound') return null;
     throw error;
   }
 }
 
-async function assertSafeToRemove(home: string, folder: NodeFolder): Promise<void> {
-  const { nodeId, nodeDir } = folder;
-  const expected = join(await realpath(home), hostLayout.nodeDir(nodeId));
+/** Not by way of a link to elsewhere, and with its data where Synod puts data. */
+async function assertOwnFolder(place: HostPlace, { nodeId, nodeDir, dataDir }: NodeFolder): Promise<void> {
+  const { configDir, stateDir } = place.node(nodeId);
+  const above = dirname(place.roots.find((root) => isInside(root, configDir)) as string);
+  const expected = join(await realpath(above), relative(above, configDir));
   if (nodeDir !== expected) {
     throw failCall(
       'refused',
@@ -53,19 +65,54 @@ async function assertSafeToRemove(home: string, folder: NodeFolder): Promise<voi
       'remove it by hand if that is meant',
     );
   }
-  const data = relative(nodeDir, folder.dataDir);
-  if (data === '..' || data.startsWith(`..${sep}`)) {
-    const message = `the data of ${nodeId} is in ${folder.dataDir}, outside its folder ${nodeDir}`;
-    throw failCall('refused', message, 'move or remove the data by hand and set dataDir to "data" in config.json');
+  if (isInside(nodeDir, dataDir) || isInside(stateDir, dataDir)) return;
+  if (place.name === 'system' && isChosenDataDir(nodeId, dataDir)) return;
+  const message = `the data of ${nodeId} is in ${dataDir}, outside its folder ${nodeDir}`;
+  throw failCall('refused', message, 'move or remove the data by hand and set dataDir to "data" in config.json');
+}
+
+function isInside(folder: string, path: string): boolean {
+  const way = relative(folder, path);
+  return way !== '..' && !way.startsWith(`..${sep}`);
+}
+
+/** Whether the last three names say that it is this node's alone. */
+function isChosenDataDir(nodeId: string, dataDir: string): boolean {
+  return dataDir.endsWith(dataDirOn('/', nodeId));
+}
+
+async function assertStopped(folder: NodeFolder): Promise<void> {
+  const { nodeId, nodeDir } = folder;
+  if (folder.keeper === 'systemd') {
+    const { state } = await serviceOf(folder).state();
+    if (state === 'stopped' || state === 'failed') return;
+    throw failCall('refused', `node ${nodeId} is not stopped (${state})`, 'stop it first');
   }
   const alive = (await findRecorded(nodeDir, 'supervisor')) ?? (await findNode(nodeDir));
   if (alive) throw failCall('refused', `node ${nodeId} is not stopped (pid ${alive.pid})`, 'stop it first');
 }
 
+/** Before anything else: a node half removed must not be started by the next boot. */
+async function removeUnit(unit: string, path: string): Promise<void> {
+  const systemctl = (...words: readonly string[]) =>
+    runTool({ tool: 'systemctl', arguments: words, timeoutMs: SYSTEMCTL_TIMEOUT_MS });
+  if (existsSync(path)) await systemctl('disable', unit);
+  await rm(path, { force: true });
+  await systemctl('daemon-reload');
+}
+
+/** What the place keeps of a node outside of the folder of its configuration. */
+async function removeOutside({ configDir, stateDir, runDir, versionLinks }: NodePlace, dataDir: string): Promise<void> {
+  // Links inside are removed, not followed: rm(2) of Node does so.
+  for (const path of [dataDir, stateDir, runDir, versionLinks.dir])
+    if (!isInside(configDir, path)) await rm(path, { recursive: true, force: true });
+  for (const path of [dirname(dataDir), dirname(dirname(dataDir)), dirname(versionLinks.dir)])
+    if (!isInside(configDir, path)) await removeIfEmpty(path);
+}
+
 async function clearLeftovers(nodesDir: string, nodeId: string): Promise<void> {
   const names = await readdir(nodesDir).catch(() => []);
   for (const name of names) {
-    // Links inside are removed, not followed: rm(2) of Node does so.
     if (name === REMOVING_PREFIX + nodeId) await rm(join(nodesDir, name), { recursive: true });
   }
 }

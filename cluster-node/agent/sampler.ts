@@ -3,14 +3,16 @@
  * takes long makes the next one late. A node that does not answer in time has no figures in this round, never old ones.
  */
 import { setTimeout as pause } from 'node:timers/promises';
+import type { HostPlace } from '../contract/host-layout.ts';
 import type { Sample, ServiceState } from '../contract/sample.ts';
+import { unknownState } from './answering.ts';
 import { singleFlight, within } from './bounded.ts';
 import { CallFailedError } from '../supervisor/socket-call.ts';
-import { askNode, stateOfFound } from './calls.ts';
+import { askNode } from './calls.ts';
 import { HostSampler } from './host/host-sampler.ts';
 import { type FoundFolder, listNodeFolders, type NodeFolder } from './node-folders.ts';
 import type { Outbox } from './outbox.ts';
-import { unknownState } from './service.ts';
+import { stateOfFound } from './service.ts';
 
 const NODE_TIMEOUT_MS = 700;
 const FOLDERS_TIMEOUT_MS = 300;
@@ -24,7 +26,7 @@ interface EventCursor {
 }
 
 export interface SamplerOptions {
-  readonly home: string;
+  readonly place: HostPlace;
   readonly intervalMs: number;
   readonly outbox: Outbox;
   /** For people, on standard error. */
@@ -42,7 +44,7 @@ export class Sampler {
 
   constructor(options: SamplerOptions) {
     this.#options = options;
-    this.#listFolders = singleFlight(() => listNodeFolders(options.home));
+    this.#listFolders = singleFlight(() => listNodeFolders(options.place));
   }
 
   /** Runs until aborted. */
