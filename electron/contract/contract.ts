@@ -7,6 +7,7 @@ import { z } from 'zod';
 import {
   actionSchema,
   checkItemSchema,
+  checkLinkSchema,
   clusterIdSchema,
   clusterViewSchema,
   consequenceSchema,
@@ -73,6 +74,20 @@ const clusterRequest = z.object({
 
 const started = z.object({ operationId: operationIdSchema });
 
+const port = z.number().int().min(1).max(65535);
+const preflightRequest = z.object({
+  hostIds: z.array(hostIdSchema).min(1).max(100),
+  /** Where data would go, absolute; null: the login's home. */
+  dataDir: z.string().startsWith('/').max(4096).nullable(),
+  /** null: 2380 and 2379. */
+  peerPort: port.nullable(),
+  clientPort: port.nullable(),
+  /** The cluster's timeouts, which the disk is measured against; null: the usual ones. */
+  heartbeatMs: z.number().int().min(1).max(10_000).nullable(),
+  electionTimeoutMs: z.number().int().min(10).max(60_000).nullable(),
+});
+export type PreflightRequest = z.infer<typeof preflightRequest>;
+
 export const contract = {
   fleet: {
     /** The whole fleet now, and again whenever it changes, at most twice a second. */
@@ -89,6 +104,17 @@ export const contract = {
     check: call
       .input(z.object({ hostId: hostIdSchema }))
       .output(z.object({ host: hostViewSchema, items: z.array(checkItemSchema) })),
+    /** `check` of several hosts at once, compared with each other, and whether each reaches each on a cluster's ports. */
+    preflight: call.input(preflightRequest).output(
+      z.object({
+        hosts: z.array(z.object({ host: hostViewSchema, items: z.array(checkItemSchema) })),
+        links: z.array(checkLinkSchema),
+      }),
+    ),
+    /** Runs the fix of one item, whose `commands` must be the very ones that were shown, and checks again. */
+    fix: call
+      .input(z.object({ hostId: hostIdSchema, check: z.string(), fixId: z.string(), commands: z.array(z.string()) }))
+      .output(started),
     /** Refused while a node of a cluster lives there. */
     remove: call.input(z.object({ hostId: hostIdSchema })).output(z.object({ removed: z.boolean() })),
   },

@@ -228,6 +228,7 @@ export const operationSchema = z.object({
     'failover',
     'faultInject',
     'faultHeal',
+    'hostFix',
   ]),
   title: z.string(),
   clusterId: clusterIdSchema.nullable(),
@@ -306,14 +307,39 @@ export const consequenceSchema = z.object({
 });
 export type Consequence = z.infer<typeof consequenceSchema>;
 
+/** Something that Synod can put right on a host, once an operator has seen how. */
+export const checkFixSchema = z.object({
+  fixId: z.string(),
+  title: z.string(),
+  /** The very lines that will run there, as root, under `sh -e`. */
+  commands: z.array(z.string()),
+  /** How it is taken back by hand. */
+  undo: z.array(z.string()),
+});
+export type CheckFix = z.infer<typeof checkFixSchema>;
+
 export const checkItemSchema = z.object({
   check: z.string(),
   verdict: z.enum(['pass', 'warn', 'fail', 'unknown']),
   /** The figure or the words behind the verdict. */
   found: z.string(),
   nextStep: z.string().nullable(),
+  fix: checkFixSchema.nullable(),
 });
 export type CheckItem = z.infer<typeof checkItemSchema>;
+
+/** Whether one host reaches another on a port that a cluster would use there. */
+export const checkLinkSchema = z.object({
+  fromHostId: z.string(),
+  toHostId: z.string(),
+  port: z.number().int(),
+  verdict: checkItemSchema.shape.verdict,
+  found: z.string(),
+  nextStep: z.string().nullable(),
+  /** Median time to connect; null: no connection was made. */
+  roundTripMs: z.number().nullable(),
+});
+export type CheckLink = z.infer<typeof checkLinkSchema>;
 
 /** Columns of history: `series[key][i]` belongs to `atUnixMs[i]`; null: unknown at that time. */
 export const seriesBatchSchema = z.object({

@@ -1,9 +1,8 @@
 /** The contract, implemented: each call is one line into the engine, and each failure leaves it as a `Failure`. */
 import { implement, ORPCError } from '@orpc/server';
-import { contract } from '../contract/contract.ts';
+import { contract, type PreflightRequest } from '../contract/contract.ts';
 import type { Operation } from '../contract/model.ts';
 import type { Agents } from './agents/agents.ts';
-import { checkHost } from './fleet/check-host.ts';
 import type { Hosts } from './fleet/hosts.ts';
 import type { LiveFleet } from './fleet/live-fleet.ts';
 import type { FleetStore } from './fleet/store.ts';
@@ -11,6 +10,8 @@ import { watchTimeline } from './fleet/timeline.ts';
 import type { Actions } from './nodes/actions.ts';
 import { FailureError, failureOf } from './operations/failure.ts';
 import type { Operations } from './operations/operations.ts';
+import { beginFix } from './preflight/fix.ts';
+import { oneHost, preflight } from './preflight/preflight.ts';
 import type { Clusters } from './provision/clusters.ts';
 import type { LabFleet } from './provision/lab-fleet.ts';
 import { refusedInput } from './refused-input.ts';
@@ -57,7 +58,12 @@ function failing() {
   });
 }
 
-function fleetCalls(os: Os, { fleet, hosts, store }: RouterParts) {
+function fleetCalls(os: Os, { fleet, hosts, store, operations }: RouterParts) {
+  const parts = { hosts, store, operations };
+  const check = async (request: PreflightRequest, signal = new AbortController().signal) => {
+    const report = await preflight(parts, request, signal);
+    return { ...report, hosts: report.hosts.map(({ hostId, items }) => ({ host: fleet.hostView(hostId), items })) };
+  };
   return {
     fleet: {
       watch: os.fleet.watch.handler(({ signal }) => fleet.watch(signal)),
@@ -73,10 +79,12 @@ function fleetCalls(os: Os, { fleet, hosts, store }: RouterParts) {
         await hosts.provideSecret(input.hostId, input.secret);
         return fleet.hostView(input.hostId);
       }),
-      check: os.hosts.check.handler(async ({ input }) => {
-        const items = await checkHost({ hosts, store }, input.hostId);
-        return { host: fleet.hostView(input.hostId), items };
+      check: os.hosts.check.handler(async ({ input, signal }) => {
+        const [checked] = (await check(oneHost(input.hostId), signal)).hosts;
+        return checked ?? { host: fleet.hostView(input.hostId), items: [] };
       }),
+      preflight: os.hosts.preflight.handler(({ input, signal }) => check(input, signal)),
+      fix: os.hosts.fix.handler(({ input }) => started(beginFix(parts, input))),
       remove: os.hosts.remove.handler(async ({ input }) => {
         await hosts.remove(input.hostId);
         return { removed: true };

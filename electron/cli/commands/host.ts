@@ -7,6 +7,7 @@ import { CommandFailure, type GlobalOptions, note, printResult, UsageError, with
 import { findHost, observedFleet, parseName } from '../find.ts';
 import { resolveStateDir } from '../state-dir.ts';
 import { table } from '../table.ts';
+import { addHostCheckCommand } from './host-check.ts';
 import { wholeNumber } from './lab.ts';
 
 interface AddOptions {
@@ -74,25 +75,7 @@ export function addHostCommands(program: Command): void {
       });
     });
 
-  host
-    .command('check')
-    .argument('<name>')
-    .description('whether a node can live there')
-    .action(async (name: string) => {
-      const options = program.opts<GlobalOptions>();
-      await withEngine(resolveStateDir(options.state), async (client) => {
-        const { hostId } = findHost(await client.fleet.get(), name);
-        const report = await client.hosts.check({ hostId });
-        const ok = report.items.every((item) => item.verdict !== 'fail');
-        printResult(options, { ok, ...report }, () =>
-          table(
-            ['check', 'verdict', 'found', 'next step'],
-            report.items.map((item) => [item.check, item.verdict, item.found, item.nextStep ?? '']),
-          ),
-        );
-        if (!ok) process.exitCode = 1;
-      });
-    });
+  addHostCheckCommand(host, program);
 }
 
 async function addHost(client: EngineClient, name: string, given: AddOptions): Promise<HostView> {
