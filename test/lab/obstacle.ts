@@ -1,0 +1,35 @@
+/** What keeps a lab from running on this machine. */
+import { existsSync } from 'node:fs';
+import { findHierarchies } from './cgroups.ts';
+import { isRootFileSystemThere } from './root-file-system.ts';
+
+/** What a lab runs on this machine → Debian's package with it. */
+const NEEDED = {
+  '/usr/bin/systemd-nspawn': 'systemd-container',
+  '/usr/sbin/nft': 'nftables',
+  '/usr/bin/ip': 'iproute2',
+  '/usr/bin/python3': 'python3',
+  '/usr/lib/python3/dist-packages/fusepy.py': 'python3-fusepy',
+  '/usr/bin/ssh': 'openssh-client',
+  '/usr/sbin/mkfs.ext4': 'e2fsprogs',
+  '/usr/bin/zstd': 'zstd',
+  '/dev/fuse': 'fuse (a kernel with FUSE)',
+  '/dev/loop-control': 'a kernel with loop devices',
+};
+
+/**
+ * null: labs can run here. Else the reason, in words that complete "skipped: …". SYNOD_LAB_OBSTACLE gives one from outside:
+ * test/run.js does where the root file system cannot be built.
+ */
+export function labObstacle(): string | null {
+  const { SYNOD_LAB_OBSTACLE } = process.env;
+  if (SYNOD_LAB_OBSTACLE !== undefined) return SYNOD_LAB_OBSTACLE;
+  if (process.platform !== 'linux') return 'hosts under systemd-nspawn need Linux';
+  if (process.getuid?.() !== 0) return 'only root can make hosts under systemd-nspawn';
+  const missing = Object.entries(NEEDED).flatMap(([file, origin]) => (existsSync(file) ? [] : [origin]));
+  if (missing.length > 0) return `this machine lacks ${missing.join(', ')}`;
+  if (findHierarchies() === null) return 'cgroup v2 is not mounted';
+  if (!isRootFileSystemThere() && !existsSync('/usr/sbin/debootstrap'))
+    return 'the root file system is not built and debootstrap is missing';
+  return null;
+}
