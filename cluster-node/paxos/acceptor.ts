@@ -12,6 +12,12 @@ import type { PaxosRules } from './rules.ts';
 
 /** A proposer at most this far behind gets the decided entries with the promise, which saves it a round of catch-up. */
 const DECIDED_SLOTS_IN_PROMISE = 256;
+/**
+ * An accept is taken up to this many times `maxUndecidedSlots` above the slots decided here. No leader proposes further ahead of
+ * its own decided slots than once that; what is beyond comes again when this node has caught up. So one wrong slot number cannot
+ * open a gap that the next leader would have to fill, and a node far behind does not keep all that is decided meanwhile.
+ */
+const WINDOWS_AHEAD = 4;
 
 interface Parts {
   readonly out: Outbox;
@@ -20,6 +26,8 @@ interface Parts {
   readonly membership: Membership;
   readonly vow: LeaseVow;
   readonly maxBatchBytes: number;
+  /** The bound of every leader. */
+  readonly maxUndecidedSlots: number;
 }
 
 export class Acceptor {
@@ -73,8 +81,10 @@ export class Acceptor {
       return false;
     }
     if (message.ballot > this.promised) this.raise(message.ballot);
-    const intact = message.entries.filter((entry) => this.#isIntact(from, entry));
-    const isNews = this.accept(message.ballot, intact);
+    const { log, maxUndecidedSlots } = this.#parts;
+    const takenUpTo = log.decidedUpTo + WINDOWS_AHEAD * maxUndecidedSlots;
+    const taken = message.entries.filter((entry) => entry.slot <= takenUpTo && this.#isIntact(from, entry));
+    const isNews = this.accept(message.ballot, taken);
     if (isNews) this.#acknowledgeNews(from);
     // Nothing new: the leader sent again because it knows less than is on disk here.
     else if (message.entries.length > 0) this.#sendAccepted(from, this.durableUpTo);

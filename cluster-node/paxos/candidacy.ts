@@ -11,6 +11,12 @@ import type { Outbox } from './outbox.ts';
 import type { ReplicaLog } from './replica-log.ts';
 import type { PaxosRules } from './rules.ts';
 
+/**
+ * More slots without a value between two of one report than any acceptor leaves free or any disk loses: not to be believed, since
+ * a leader would fill them all.
+ */
+const MAX_GAP_SLOTS = 2 ** 18;
+
 interface Parts {
   readonly out: Outbox;
   readonly log: ReplicaLog;
@@ -67,6 +73,7 @@ export class Candidacy {
   onPromise(from: MemberSlot, message: Promise): void {
     const report = this.#reports.get(from) ?? unreported(this.fromSlot);
     if (report.isComplete || !this.#parts.rules.isNextPage(report.coveredUpTo, message.fromSlot)) return;
+    if (hasAbsurdGap(message, Math.max(report.coveredUpTo, message.decidedUpTo))) return;
     if (!this.#merge(from, message.entries)) return;
     report.coveredUpTo = Math.max(report.coveredUpTo, message.entries.at(-1)?.slot ?? 0);
     report.decidedUpTo = Math.max(report.decidedUpTo, message.decidedUpTo);
@@ -183,6 +190,15 @@ export class Candidacy {
       else members.add(member);
     }
   }
+}
+
+function hasAbsurdGap({ entries }: Promise, coveredUpTo: Slot): boolean {
+  let last = coveredUpTo;
+  return entries.some(({ slot }) => {
+    const isAbsurd = slot - last > MAX_GAP_SLOTS;
+    last = Math.max(last, slot);
+    return isAbsurd;
+  });
 }
 
 function unreported(fromSlot: Slot): Report {

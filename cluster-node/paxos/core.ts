@@ -56,7 +56,7 @@ export class PaxosCore {
   constructor(options: CoreOptions, recovered: RecoveredState | null, rules: PaxosRules = PAXOS_RULES) {
     const out = new Outbox(rules);
     this.#out = out;
-    const { self, maxBatchBytes } = options;
+    const { self, maxBatchBytes, maxUndecidedSlots } = options;
     const promised = recovered?.promised ?? 0;
     this.#options = options;
     const membership = new Membership(self, options.configuration, rules);
@@ -70,7 +70,7 @@ export class PaxosCore {
     this.#vow = vow;
     const { heartbeatMs } = options;
     this.#lease = new LeaderLease({ out, rules, lease, membership, peers, heartbeatMs });
-    this.#acceptor = new Acceptor({ out, log, rules, membership, vow, maxBatchBytes }, promised);
+    this.#acceptor = new Acceptor({ out, log, rules, membership, vow, maxBatchBytes, maxUndecidedSlots }, promised);
     this.#health = new Health({ out, peers, membership, options });
     const jitter = new Jitter(options.seed ^ Math.imul(self, 0x9e3779b1));
     this.#election = new Election({ out, peers, options, jitter }, promised);
@@ -84,7 +84,14 @@ export class PaxosCore {
       retryMs: CATCH_UP_RETRY_HEARTBEATS * options.heartbeatMs,
       onDecided: (entry) => this.#onDecided(entry),
     });
-    this.#lag = new Lag({ out, log, peers, membership, obstacle: () => this.#learner.obstacle });
+    this.#lag = new Lag({
+      out,
+      log,
+      peers,
+      membership,
+      election: this.#election,
+      obstacle: () => this.#learner.obstacle,
+    });
     const next = () => this.#election.route(this.#acceptor.promised);
     const propose = (...what: Parameters<Proposer['propose']>) => this.#proposer.propose(...what);
     this.#requests = new ClientRequests({ out, options, route: { propose, next } });

@@ -21,7 +21,10 @@ export interface CoreOptions {
   readonly electionTimeoutMs: number;
   /** Draws jitter only; injected so that the same seed gives the same trace. */
   readonly seed: number;
-  /** Bound of proposed, undecided slots at the leader; past it a proposal is answered `busy`. */
+  /**
+   * Bound of proposed, undecided slots at the leader; past it a proposal is answered `busy`. An acceptor takes nothing that is
+   * more than four times as far ahead of what it knows to be decided. The same at all members.
+   */
   readonly maxUndecidedSlots: number;
   /**
    * Bound in bytes of the values proposed or gathered at a leader and not decided, and likewise of those that an origin waits

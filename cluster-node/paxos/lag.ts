@@ -3,6 +3,7 @@
  * gets further is only behind for a moment, so the reason is asked for after some rounds of standing still.
  */
 import type { Slot } from '../contract/ballot.ts';
+import type { Election } from './election.ts';
 import type { Membership } from './membership.ts';
 import type { Outbox } from './outbox.ts';
 import type { Peers } from './peers.ts';
@@ -15,6 +16,7 @@ interface Parts {
   readonly log: ReplicaLog;
   readonly peers: Peers;
   readonly membership: Membership;
+  readonly election: Pick<Election, 'leader'>;
   /** What catching up waits for, in words, when that is more than the answer of a peer. */
   readonly obstacle: () => string | null;
 }
@@ -30,10 +32,14 @@ export class Lag {
 
   /** Once a heartbeat interval. */
   onRound(): void {
-    const { log, peers } = this.#parts;
-    const isStill = log.decidedUpTo === this.#decidedUpTo && log.decidedUpTo < peers.decidedUpTo;
+    const { log } = this.#parts;
+    const isStill = log.decidedUpTo === this.#decidedUpTo && log.decidedUpTo < this.#credibleUpTo;
     this.#stillRounds = isStill ? this.#stillRounds + 1 : 0;
     this.#decidedUpTo = log.decidedUpTo;
+  }
+
+  get #credibleUpTo(): Slot {
+    return this.#parts.peers.credibleUpTo(this.#parts.election.leader);
   }
 
   /** null while this node keeps up. */
@@ -43,8 +49,9 @@ export class Lag {
     if (membership.isRemoved) return `member ${self} is not in the cluster any more, as of configuration ${configId}`;
     const waitsFor = obstacle();
     if (waitsFor !== null) return waitsFor;
-    if (this.#stillRounds >= ROUNDS_TO_BE_BEHIND) {
-      const lacking = `${peers.decidedUpTo - log.decidedUpTo} decided slots are missing from slot ${log.decidedUpTo + 1} on`;
+    const missing = this.#credibleUpTo - log.decidedUpTo;
+    if (this.#stillRounds >= ROUNDS_TO_BE_BEHIND && missing > 0) {
+      const lacking = `${missing} decided slots are missing from slot ${log.decidedUpTo + 1} on`;
       const source = peers.mostDecided(out.nowMs);
       const asked = source === undefined || source.decidedUpTo <= log.decidedUpTo ? null : source.member;
       const why = asked === null ? 'no peer that has them answers' : `${membership.nameOf(asked)} was asked for them`;

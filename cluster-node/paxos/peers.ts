@@ -26,6 +26,7 @@ export interface Peer {
   grantedMs: number;
   grantedUnder: Ballot;
   health: NodeHealth;
+  /** Only its word. */
   decidedUpTo: Slot;
   believedLeader: MemberSlot;
   leaderBallot: Ballot;
@@ -115,7 +116,8 @@ export class Peers {
     peer.leaderBallot = message.leaderBallot;
     peer.health = message.health;
     peer.configId = message.configId;
-    peer.decidedUpTo = Math.max(peer.decidedUpTo, message.decidedUpTo);
+    // The latest word, not the highest: one that was mistaken is over with the next.
+    peer.decidedUpTo = message.decidedUpTo;
   }
 
   onReply(peer: Peer, message: HeartbeatReply, nowMs: number): void {
@@ -188,11 +190,14 @@ export class Peers {
     return best;
   }
 
-  /** The highest slot that anyone is known to have decided. */
-  get decidedUpTo(): Slot {
-    let highest = 0;
-    for (const peer of this.#byMember.values()) highest = Math.max(highest, peer.decidedUpTo);
-    return highest;
+  /**
+   * The highest slot that is decided by the word of `leader`, whom this node follows (0: nobody), or of two others. One alone may be
+   * mistaken or lie. All strangers together are one, since no configuration known here says who they are.
+   */
+  credibleUpTo(leader: MemberSlot): Slot {
+    const strangers = this.#strangers.reduce((highest, peer) => Math.max(highest, peer.decidedUpTo), 0);
+    const claims = [strangers, ...this.all.map((peer) => peer.decidedUpTo)].sort((left, right) => right - left);
+    return Math.max(claims[1] ?? 0, this.all.find(({ member }) => member === leader)?.decidedUpTo ?? 0);
   }
 
   #onGrant(peer: Peer, { promised, sequence, leaseGrantedMs }: HeartbeatReply): void {

@@ -186,22 +186,3 @@ describe('a node that missed changes', () => {
     expectLevel(cluster, [lagging, other]);
   });
 });
-
-describe('a node that cannot catch up', () => {
-  it('says what it lacks and that nobody answers', () => {
-    const { cluster, leader, others } = led();
-    const lagging = others[0] as number;
-    cluster.cut.add(`${lagging}-${leader}`).add(`${lagging}-${others[1]}`);
-    cluster.give(lagging, { kind: 'message', from: 9, message: { kind: 'heartbeat', ...boast(700) } });
-    cluster.run(2 * ELECTION_TIMEOUT_MS);
-    expect(cluster.status(lagging).behind).toBe(
-      '700 decided slots are missing from slot 1 on: no peer that has them answers',
-    );
-  });
-
-  function boast(decidedUpTo: number) {
-    const health = { syncMs: 0, loopLagMs: 0, isDiskFull: false };
-    const view = { believedLeader: 0, leaderBallot: 0, quorumConnected: false, appliedUpTo: 0 };
-    return { sequence: 1, promised: 0, configId: 1, decidedUpTo, health, ...view };
-  }
-});
