@@ -22,14 +22,14 @@ export function unary<Request, Response>(
   answer: (request: Request, call: Call & { readonly requestBytes: number }) => Response | Promise<Response>,
 ): UnaryMethod {
   const encode = (response: Response) => encodeMessage(codecs.response, response);
-  return (bytes, { timeoutMs }) => {
+  return (bytes, { timeoutMs, keepAnswer }) => {
     let request: Request;
     try {
       request = codecs.request.decode(bytes);
     } catch (cause) {
       throw new GrpcError(13, 'grpc: error unmarshalling request', { cause });
     }
-    const response = answer(request, { timeoutMs, requestBytes: bytes.length });
+    const response = answer(request, { timeoutMs, keepAnswer, requestBytes: bytes.length });
     return response instanceof Promise ? response.then(encode) : encode(response);
   };
 }

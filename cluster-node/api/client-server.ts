@@ -35,7 +35,10 @@ const limits: GrpcLimits = { maxMessageBytes: 2 * 1024 * 1024, maxTimeoutMs: 700
 const STALL_ROUNDS = 4;
 
 export interface ClientBounds {
-  /** Of all requests not yet answered and all answers not yet sent; past it calls are refused with "too many requests". */
+  /**
+   * Of all requests not yet answered and all answers not yet sent; past it calls are refused with "too many requests", an answer
+   * before it is made. One is made at a time, and takes at most twice its size for that moment.
+   */
   readonly keptBytes: number;
   /** Of one connection, so that one client cannot take everything. */
   readonly keptBytesOfOne: number;

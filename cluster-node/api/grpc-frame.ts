@@ -17,12 +17,23 @@ export class GrpcError extends Error {
   }
 }
 
+/** The prefix and the message behind it. */
 export function frame(message: Uint8Array): Buffer {
   const framed = Buffer.allocUnsafe(PREFIX_BYTES + message.length);
-  framed[0] = 0;
-  framed.writeUInt32BE(message.length, 1);
+  writePrefix(framed, message);
   framed.set(message, PREFIX_BYTES);
   return framed;
+}
+
+/** For a message that is too large to be copied: it follows by itself. */
+export function prefixOf(message: Uint8Array): Buffer {
+  return writePrefix(Buffer.allocUnsafe(PREFIX_BYTES), message);
+}
+
+function writePrefix(to: Buffer, message: Uint8Array): Buffer {
+  to[0] = 0;
+  to.writeUInt32BE(message.length, 1);
+  return to;
 }
 
 /** Cuts a body, chunk by chunk, into messages of at most `maxMessageBytes`. */

@@ -5,7 +5,7 @@
  */
 import { type EtcdError, etcdErrors, grpcCode } from '../machine/errors.ts';
 import type { ByteBudget } from './byte-budget.ts';
-import { encodeGrpcMessage, FrameReader, frame, GrpcError, parseGrpcTimeout } from './grpc-frame.ts';
+import { encodeGrpcMessage, FrameReader, frame, GrpcError, parseGrpcTimeout, prefixOf } from './grpc-frame.ts';
 import { headerBlock } from './http2/header-block.ts';
 import type { RequestHeaders } from './http2/header-decoder.ts';
 import type { Http2Stream, StreamListener } from './http2/stream.ts';
@@ -13,6 +13,11 @@ import type { Http2Stream, StreamListener } from './http2/stream.ts';
 export interface Call {
   /** Milliseconds left for this call at its start, the caller's deadline bounded by the server's. */
   readonly timeoutMs: number;
+  /**
+   * To be called before an answer is made that may be large, with its bytes, about: false when so much cannot be kept for this client,
+   * or when it has gone. What is taken is given back with the stream.
+   */
+  readonly keepAnswer: (bytes: number) => boolean;
 }
 
 /** One request, one response, both protobuf bytes. Throws or rejects with GrpcError. */
@@ -37,6 +42,8 @@ export interface GrpcService {
 /** What a stream keeps besides its bodies, roughly, and a chunk besides its bytes. */
 const STREAM_BYTES = 16 * 1024;
 const CHUNK_BYTES = 256;
+/** A larger answer is sent from where it is. */
+const COPIED_BYTES = 64 * 1024;
 
 const answerHeaders = { ':status': '200', 'content-type': 'application/grpc' };
 const answerBlock = headerBlock(answerHeaders);
@@ -68,14 +75,20 @@ class UnaryCall implements StreamListener {
   #request: Uint8Array | null = null;
   /** Taken from the budget until the stream is closed. */
   #kept = STREAM_BYTES;
+  /** The part of it that is for the answer. */
+  #keptForAnswer = 0;
 
   constructor(
     stream: Http2Stream,
-    call: Call & { readonly method: UnaryMethod; readonly budget: ByteBudget; readonly maxMessageBytes: number },
+    call: Pick<Call, 'timeoutMs'> & {
+      readonly method: UnaryMethod;
+      readonly budget: ByteBudget;
+      readonly maxMessageBytes: number;
+    },
   ) {
     this.#stream = stream;
     this.#method = call.method;
-    this.#call = call;
+    this.#call = { timeoutMs: call.timeoutMs, keepAnswer: (bytes) => this.#keepAnswer(bytes) };
     this.#budget = call.budget;
     this.#reader = new FrameReader(call.maxMessageBytes);
   }
@@ -116,10 +129,20 @@ class UnaryCall implements StreamListener {
   #answer(response: Uint8Array): void {
     const stream = this.#stream;
     if (!stream.isOpen) return;
-    if (!this.#keep(response.length)) return endWithError(stream, tooManyRequests());
+    if (!this.#keepAnswer(response.length - this.#keptForAnswer)) return endWithError(stream, tooManyRequests());
     stream.respond(answerBlock);
-    stream.write(frame(response));
+    if (response.length <= COPIED_BYTES) stream.write(frame(response));
+    else {
+      stream.write(prefixOf(response));
+      stream.write(Buffer.from(response.buffer, response.byteOffset, response.length));
+    }
     stream.end(okBlock);
+  }
+
+  #keepAnswer(bytes: number): boolean {
+    if (!this.#stream.isOpen || (bytes > 0 && !this.#keep(bytes))) return false;
+    this.#keptForAnswer += Math.max(0, bytes);
+    return true;
   }
 
   #keep(bytes: number): boolean {

@@ -7,7 +7,8 @@ import { checkOperation, checkRange, MAX_REQUEST_BYTES } from '../machine/check.
 import type { Operation } from '../machine/command.ts';
 import { etcdErrors } from '../machine/errors.ts';
 import type { OperationResult } from '../machine/machine.ts';
-import { isReadOnly, isSerializable } from '../machine/transaction.ts';
+import type { Admit } from '../machine/range.ts';
+import { isReadOnly, isSerializable, responseBytes } from '../machine/transaction.ts';
 import { explain, fail, Headers, unary } from './calls.ts';
 import type { Call, UnaryMethod } from './grpc-server.ts';
 import type { NodePort } from './port.ts';
@@ -29,7 +30,10 @@ export function kvMethods(port: NodePort): [string, UnaryMethod][] {
     const startedMs = performance.now();
     return port.propose(operation, call.timeoutMs).then((result) => {
       port.observe('write', performance.now() - startedMs);
-      return headers.complete(responseIn(result));
+      const response = responseIn(result);
+      // It has happened, so it must not look refused.
+      if (!call.keepAnswer(result.kind === 'error' ? 0 : responseBytes(result.response))) fail(etcdErrors.timeout);
+      return headers.complete(response);
     }, explain);
   }
 
@@ -43,11 +47,11 @@ export function kvMethods(port: NodePort): [string, UnaryMethod][] {
     return options.serializable ? answerNow() : port.readBarrier(options.timeoutMs).then(answerNow, explain);
   }
 
-  const range = (request: pb.RangeRequest, { timeoutMs }: Call) => {
+  const range = (request: pb.RangeRequest, call: Call) => {
     const error = checkRange(request);
     if (error) fail(error);
-    return read({ serializable: request.serializable, timeoutMs }, () => {
-      const result = port.machine.range(request);
+    return read({ serializable: request.serializable, timeoutMs: call.timeoutMs }, () => {
+      const result = port.machine.range(request, admitting(call));
       return result.kind === 'error' ? fail(result.error) : headers.complete(result.response);
     });
   };
@@ -55,7 +59,9 @@ export function kvMethods(port: NodePort): [string, UnaryMethod][] {
   const txn = (request: pb.TxnRequest, call: ChangeCall) => {
     if (!isReadOnly(request)) return change({ kind: 'txn', request }, call, responseOf('txn'));
     const options = { serializable: isSerializable(request), timeoutMs: call.timeoutMs };
-    return read(options, () => headers.complete(responseOf('txn')(port.machine.readTransaction(request))));
+    return read(options, () =>
+      headers.complete(responseOf('txn')(port.machine.readTransaction(request, admitting(call)))),
+    );
   };
 
   return [
@@ -80,6 +86,11 @@ export function kvMethods(port: NodePort): [string, UnaryMethod][] {
       ),
     ],
   ];
+}
+
+/** Asked before the pairs of an answer are made: thousands of large answers that nobody takes must not even come to be. */
+function admitting(call: Call): Admit {
+  return (bytes) => (call.keepAnswer(bytes) ? null : etcdErrors.tooManyRequests);
 }
 
 function responseOf<K extends Operation['kind']>(kind: K): (result: OperationResult) => ResponseOf<K> {

@@ -348,3 +348,50 @@ describe('the log', () => {
     expect(result.kind === 'range' && text(result.response.kvs[0]?.value ?? bytes(''))).toBe('v');
   });
 });
+
+describe('what may be read at once', () => {
+  const MIB = 1024 * 1024;
+  function large(): Subject {
+    const subject = new Subject();
+    for (let number = 0; number < 40; number++) subject.put(`k${number}`, 'x'.repeat(MIB));
+    return subject;
+  }
+
+  test('a change that reads more than 64 MiB is refused on every node, and changes nothing', () => {
+    const subject = large();
+    const all = op.range('k', end('l'));
+    const { revision } = subject.machine;
+    expect(subject.txn({ success: [op.put('new'), all, all] })).toEqual({
+      kind: 'error',
+      error: etcdErrors.requestTooLarge,
+    });
+    const nested = op.txn({ success: [all, all] });
+    expect(subject.txn({ success: [op.put('new'), nested] })).toMatchObject({ kind: 'error' });
+    const deletion = pb.DeleteRangeRequest.create({ key: bytes('k'), ...end('l'), prevKv: true });
+    const request: pb.RequestOp = { request: { $case: 'requestDeleteRange', value: deletion } };
+    expect(subject.txn({ success: [all, request] })).toMatchObject({ kind: 'error' });
+    expect(subject.machine.revision).toBe(revision);
+    expect(subject.txn({ success: [op.put('new'), all] })).toMatchObject({ succeeded: true });
+  });
+
+  test('a reader is asked with the bytes of what it will get, and its refusal is the answer', () => {
+    const subject = large();
+    const asked: number[] = [];
+    const admit = (limit: number) => (bytes: number) => {
+      asked.push(bytes);
+      return bytes > limit ? etcdErrors.tooManyRequests : null;
+    };
+    const refused = { kind: 'error', error: etcdErrors.tooManyRequests };
+    const { machine } = subject;
+    const range = (more: Partial<pb.RangeRequest>) =>
+      machine.range(rangeOf('k', { ...end('l'), ...more }), admit(2 * MIB));
+    expect(range({})).toEqual(refused);
+    expect(range({ limit: 1n })).toMatchObject({ response: { more: true, count: 40n } });
+    expect(range({ keysOnly: true })).toMatchObject({ response: { more: false, count: 40n } });
+    expect(range({ countOnly: true })).toMatchObject({ response: { kvs: [], count: 40n } });
+    expect(asked.map((bytes) => Math.floor(bytes / MIB))).toEqual([40, 1, 0, 0]);
+    const all = op.range('k', end('l'));
+    expect(machine.readTransaction(txnOf({ success: [all, all] }), admit(79 * MIB))).toEqual(refused);
+    expect(machine.readTransaction(txnOf({ success: [all] }), admit(79 * MIB))).toMatchObject({ kind: 'txn' });
+  });
+});

@@ -18,7 +18,7 @@ import type { RequestId } from '../contract/peer.ts';
 import { checkOperation, checkRange } from './check.ts';
 import { decodeCommand, type Operation } from './command.ts';
 import { type EtcdError, etcdErrors } from './errors.ts';
-import { type RangeResult, range, revisionHeader } from './range.ts';
+import { type Admit, type RangeResult, range, revisionHeader } from './range.ts';
 import { Sessions } from './sessions.ts';
 import { restoreParts } from './snapshot-restore.ts';
 import { defaultSnapshotRule, type SnapshotRule, SnapshotSchedule } from './snapshot-schedule.ts';
@@ -38,6 +38,15 @@ export interface Applied {
   readonly request: RequestId;
   readonly result: OperationResult;
 }
+
+/**
+ * What a transaction that changes something may read. Every node executes it, also those that answer nobody, so what one client asks
+ * for must not be more than all of them can hold.
+ */
+const MAX_READ_IN_LOG_BYTES = 64 * 1024 * 1024;
+
+const admitInLog: Admit = (bytes) => (bytes > MAX_READ_IN_LOG_BYTES ? etcdErrors.requestTooLarge : null);
+const admitAll: Admit = () => null;
 
 export class KeyValueMachine {
   readonly #store = new Store();
@@ -87,21 +96,21 @@ export class KeyValueMachine {
     const command = isCommand ? decodeCommand(value) : null;
     this.#appliedUpTo = slot;
     const isNew = command !== null && this.#sessions.admit(command);
-    const applied = isNew ? { request: command.request, result: this.#execute(command.operation) } : null;
+    const applied = isNew ? { request: command.request, result: this.#execute(command.operation, admitInLog) } : null;
     this.#schedule.applied(slot, value.length, this.#store.storedBytes);
     return applied;
   }
 
   /** Reads the machine as it is now, or its past. The pairs in the answer belong to the machine: do not change them. */
-  range(request: RangeRequest): RangeResult {
+  range(request: RangeRequest, admit: Admit = admitAll): RangeResult {
     const error = checkRange(request);
-    return error ? { kind: 'error', error } : range(this.#store, request);
+    return error ? { kind: 'error', error } : range(this.#store, request, admit);
   }
 
   /** A transaction that only reads. Throws when it does not. */
-  readTransaction(request: TxnRequest): OperationResult {
+  readTransaction(request: TxnRequest, admit: Admit = admitAll): OperationResult {
     if (!isReadOnly(request)) throw new Error('the transaction changes keys and must be proposed');
-    return this.#execute({ kind: 'txn', request });
+    return this.#execute({ kind: 'txn', request }, admit);
   }
 
   /** Eight hex digits, equal on all nodes at equal `appliedUpTo`. Kept up to date with every change, so free to ask. */
@@ -132,14 +141,14 @@ export class KeyValueMachine {
     return this.#store.sweep(maxVersions);
   }
 
-  #execute(operation: Operation): OperationResult {
+  #execute(operation: Operation, admit: Admit): OperationResult {
     const error = checkOperation(operation);
-    const result: OperationResult = error ? { kind: 'error', error } : this.#change(operation);
+    const result: OperationResult = error ? { kind: 'error', error } : this.#change(operation, admit);
     this.#store.commit();
     return result;
   }
 
-  #change(operation: Operation): OperationResult {
+  #change(operation: Operation, admit: Admit): OperationResult {
     switch (operation.kind) {
       case 'put': {
         const error = putError(this.#store, operation.request);
@@ -148,7 +157,7 @@ export class KeyValueMachine {
       case 'deleteRange':
         return { kind: 'deleteRange', response: deleteRange(this.#store, operation.request) };
       case 'txn': {
-        const response = transact(this.#store, operation.request);
+        const response = transact(this.#store, operation.request, admit);
         return 'error' in response ? { kind: 'error', error: response.error } : { kind: 'txn', response };
       }
       case 'compact':

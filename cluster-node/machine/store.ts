@@ -6,10 +6,9 @@
  * changes does not raise it. Compaction drops versions that no permitted read sees.
  */
 import { crc32 } from 'node:zlib';
-import type { KeyValue } from '../contract/etcd/kv.ts';
 import { type KeyText, keyText, type MapEntry, OrderedMap } from './ordered-map.ts';
 import { Sweeper } from './sweeper.ts';
-import { deletionAt, isDeletion, pairOf, Slabs, type Version, versionAt } from './versions.ts';
+import { deletionAt, isDeletion, keyOf, Slabs, type Version, versionAt } from './versions.ts';
 
 /** [key, rangeEnd) in etcd's notation: an empty end means the one key, "\0" means from the key on. */
 export interface KeyRange {
@@ -79,19 +78,21 @@ export class Store {
     return this.#storedBytes;
   }
 
-  latest(key: Uint8Array): KeyValue | undefined {
+  latest(key: Uint8Array): Version | undefined {
     const newest = this.#keys.get(keyText(key));
-    return (newest && pairOf(newest)) ?? undefined;
+    return newest === undefined || isDeletion(newest) ? undefined : newest;
   }
 
-  /** The pairs that exist in the range at `revision` (compactedUpTo or later), by key ascending. */
-  pairs(range: KeyRange, revision: number): KeyValue[] {
+  /**
+   * What exists in the range at `revision` (compactedUpTo or later), by key ascending. As versions, since there may be a million and
+   * a pair of each would take half a kilobyte.
+   */
+  existing(range: KeyRange, revision: number): Version[] {
     const text = keyText(range.key);
-    const found: KeyValue[] = [];
+    const found: Version[] = [];
     const look = (newest: Version | undefined) => {
       const version = versionAt(newest, revision);
-      const pair = version && pairOf(version);
-      if (pair) found.push(pair);
+      if (version !== null && !isDeletion(version)) found.push(version);
     };
     if (range.rangeEnd.length === 0) look(this.#keys.get(text));
     else for (const newest of this.#keys.between(text, endText(range.rangeEnd))) look(newest);
@@ -118,13 +119,13 @@ export class Store {
     this.#noteChange(version, version);
   }
 
-  /** Deletes what exists in the range; gives the deleted pairs, by key ascending. */
-  deleteRange(range: KeyRange): KeyValue[] {
-    const deleted = this.pairs(range, this.visibleRevision);
+  /** Deletes what exists in the range; gives what was deleted, by key ascending. */
+  deleteRange(range: KeyRange): Version[] {
+    const deleted = this.existing(range, this.visibleRevision);
     const revision = this.#revision + 1;
-    for (const { key } of deleted) {
+    for (const version of deleted) {
       const deletion = deletionAt(revision, null);
-      const previous = this.#link(keyText(key), deletion);
+      const previous = this.#link(keyText(keyOf(version)), deletion);
       if (previous) this.#noteChange(deletion, previous);
     }
     return deleted;

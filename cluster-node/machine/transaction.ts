@@ -4,12 +4,14 @@
  */
 import type { KeyValue } from '../contract/etcd/kv.ts';
 import {
+  type CompactionResponse,
   type Compare,
   Compare_CompareResult as Comparison,
   type DeleteRangeRequest,
   type DeleteRangeResponse,
   type PutRequest,
   type PutResponse,
+  type RangeResponse,
   type RequestOp,
   type ResponseOp,
   Compare_CompareTarget as Target,
@@ -17,8 +19,18 @@ import {
   type TxnResponse,
 } from '../contract/etcd/rpc.ts';
 import { type EtcdError, etcdErrors } from './errors.ts';
-import { compareBigints, range, revisionError, revisionHeader } from './range.ts';
+import {
+  type Admit,
+  answerBytes,
+  bytesOf,
+  compareBigints,
+  pairsBytes,
+  range,
+  revisionError,
+  revisionHeader,
+} from './range.ts';
 import type { Store } from './store.ts';
+import { pairOf } from './versions.ts';
 
 /** The outcome of a transaction's compares and, in the order of the branch taken, of the transactions nested in it. */
 interface Path {
@@ -52,6 +64,17 @@ export function isSerializable(request: TxnRequest): boolean {
   );
 }
 
+/** What the pairs in a response come to. */
+export function responseBytes(response: AnyResponse): number {
+  if ('responses' in response)
+    return response.responses.reduce((sum, { response: op }) => sum + (op ? responseBytes(op.value) : 0), 0);
+  if ('prevKvs' in response) return pairsBytes(response.prevKvs);
+  if ('kvs' in response) return pairsBytes(response.kvs);
+  return 'prevKv' in response && response.prevKv ? pairsBytes([response.prevKv]) : 0;
+}
+
+type AnyResponse = PutResponse | DeleteRangeResponse | RangeResponse | TxnResponse | CompactionResponse;
+
 export function putError(store: Store, request: PutRequest): EtcdError | null {
   if (request.lease !== 0n) return etcdErrors.leaseNotFound;
   if (!request.ignoreValue && !request.ignoreLease) return null;
@@ -60,7 +83,9 @@ export function putError(store: Store, request: PutRequest): EtcdError | null {
 
 /** The request was checked, also by `putError`. Leaves the transaction open. */
 export function put(store: Store, request: PutRequest): PutResponse {
-  const previous = request.prevKv || request.ignoreValue || request.ignoreLease ? store.latest(request.key) : undefined;
+  const isAskedFor = request.prevKv || request.ignoreValue || request.ignoreLease;
+  const latest = isAskedFor ? store.latest(request.key) : undefined;
+  const previous = latest && pairOf(latest);
   store.put({
     key: request.key,
     value: request.ignoreValue && previous ? previous.value : request.value,
@@ -75,14 +100,17 @@ export function deleteRange(store: Store, request: DeleteRangeRequest): DeleteRa
   return {
     header: revisionHeader(store.visibleRevision),
     deleted: BigInt(deleted.length),
-    prevKvs: request.prevKv ? deleted : [],
+    prevKvs: request.prevKv ? deleted.map(pairOf) : [],
   };
 }
 
-/** The request was checked. Leaves the transaction open when it succeeds and changes nothing when it fails. */
-export function transact(store: Store, request: TxnRequest): TxnResponse | { readonly error: EtcdError } {
+/**
+ * The request was checked. Leaves the transaction open when it succeeds and changes nothing when it fails. `admit` is asked before
+ * anything is done about all that will be read.
+ */
+export function transact(store: Store, request: TxnRequest, admit: Admit): TxnResponse | { readonly error: EtcdError } {
   const path = evaluate(store, request);
-  const error = pathError(store, path);
+  const error = pathError(store, path) ?? admit(readBytes(store, path));
   if (error) return { error };
   const response = execute(store, path);
   return { ...response, header: revisionHeader(store.visibleRevision) };
@@ -109,16 +137,30 @@ function pathError(store: Store, path: Path): EtcdError | null {
   return null;
 }
 
+/** As the store is before the transaction: what it puts itself comes on top. */
+function readBytes(store: Store, path: Path): number {
+  let bytes = 0;
+  for (const { request } of opsOf(path)) {
+    if (request?.$case === 'requestRange') bytes += answerBytes(store, request.value);
+    if (request?.$case === 'requestDeleteRange' && request.value.prevKv)
+      bytes += bytesOf(store.existing(request.value, store.visibleRevision), false);
+  }
+  return bytes;
+}
+
 function opsOf(path: Path): RequestOp[] {
   return [...path.ops, ...path.nested.flatMap(opsOf)];
 }
+
+/** It was asked for all of the transaction. */
+const admitted: Admit = () => null;
 
 function execute(store: Store, path: Path): TxnResponse {
   let nested = 0;
   const responses = path.ops.map(({ request }): ResponseOp => {
     switch (request?.$case) {
       case 'requestRange': {
-        const result = range(store, request.value);
+        const result = range(store, request.value, admitted);
         if (result.kind === 'error') throw new Error(`a checked range failed: ${result.error.message}`);
         return { response: { $case: 'responseRange', value: result.response } };
       }
@@ -140,9 +182,9 @@ function execute(store: Store, path: Path): TxnResponse {
 
 /** Must hold for every key of the range. A missing key counts as zeros, but its value never compares. */
 function holds(store: Store, compare: Compare): boolean {
-  const pairs = store.pairs(compare, store.visibleRevision);
-  if (pairs.length === 0) return compare.target !== Target.VALUE && matches(compare, missing);
-  return pairs.every((pair) => matches(compare, pair));
+  const versions = store.existing(compare, store.visibleRevision);
+  if (versions.length === 0) return compare.target !== Target.VALUE && matches(compare, missing);
+  return versions.every((version) => matches(compare, pairOf(version)));
 }
 
 function matches(compare: Compare, pair: KeyValue): boolean {

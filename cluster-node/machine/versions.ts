@@ -44,18 +44,24 @@ export function deletionAt(revision: number, previous: Version | null): Version 
   return { revision, ...nothing, slab: noSlab, offset: 0, previous };
 }
 
-/** null for a deletion. The bytes are the store's own: do not change them. */
-export function pairOf(version: Version): KeyValue | null {
-  if (isDeletion(version)) return null;
-  const { slab, offset, keyBytes, valueBytes } = version;
+/** Not of a deletion. The bytes are the store's own: do not change them. Likewise the next two. */
+export function pairOf(version: Version): KeyValue {
   return {
-    key: slab.bytes.subarray(offset, offset + keyBytes),
+    key: keyOf(version),
     createRevision: BigInt(version.createRevision),
     modRevision: BigInt(version.revision),
     version: BigInt(version.version),
-    value: slab.bytes.subarray(offset + keyBytes, offset + keyBytes + valueBytes),
+    value: valueOf(version),
     lease: version.lease,
   };
+}
+
+export function keyOf({ slab, offset, keyBytes }: Version): Uint8Array {
+  return slab.bytes.subarray(offset, offset + keyBytes);
+}
+
+export function valueOf({ slab, offset, keyBytes, valueBytes }: Version): Uint8Array {
+  return slab.bytes.subarray(offset + keyBytes, offset + keyBytes + valueBytes);
 }
 
 /** The newest version that is not after `revision`. */

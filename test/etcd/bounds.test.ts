@@ -1,10 +1,10 @@
 /** What one client, or many, can make a node keep: connections that say nothing, answers not read, bodies not ended. */
 import http2 from 'node:http2';
 import { connect, type Socket } from 'node:net';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { type ClientBounds, createClientServer, defaultClientBounds } from '../../cluster-node/api/client-server.ts';
 import { frame } from '../../cluster-node/api/grpc-frame.ts';
-import { PutRequest, RangeRequest } from '../../cluster-node/contract/etcd/rpc.ts';
+import { PutRequest, RangeRequest, RangeResponse } from '../../cluster-node/contract/etcd/rpc.ts';
 import { clientApiLeaf, createAuthority, issue } from '../../electron/engine/provision/certificates.ts';
 import { until } from '../fixtures/until.ts';
 import { SingleMachinePort } from './single-machine-port.ts';
@@ -98,6 +98,19 @@ test('answers that nobody reads are bounded, for one connection and for all, and
   expect(await get(port)).toBe('8');
   for (const session of stalled) session.destroy();
   await until('room again', async () => (await get(port)) === '0');
+});
+
+test('an answer for which there is no room is not even made', async () => {
+  const port = await serve({ keptBytes: 1_000_000 });
+  const made = vi.spyOn(RangeResponse, 'encode');
+  closing.push(() => made.mockRestore());
+  const session = open(port, { initialWindowSize: 0 });
+  const statuses: unknown[] = [];
+  for (let call = 0; call < 20; call++)
+    begin(session, RANGE, range()).on('response', (headers) => statuses.push(headers['grpc-status'] ?? 'unread'));
+  await until('all answers', () => statuses.length === 20);
+  expect(statuses.filter((status) => status === 'unread')).toHaveLength(2);
+  expect(made).toHaveBeenCalledTimes(2);
 });
 
 test('bodies that do not end are bounded and freed when they are aborted', async () => {
