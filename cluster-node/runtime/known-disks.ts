@@ -5,13 +5,9 @@
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { crc32 } from 'node:zlib';
-import { z } from 'zod';
 import type { MemberSlot } from '../contract/ballot.ts';
 import { writeFileDurably } from '../storage/files.ts';
-
-const FILE = 'peers.json';
-const knownSchema = z.object({ disks: z.record(z.string(), z.string()), crc: z.number() });
+import { type DisksByMember, encodeKnownDisks, KNOWN_DISKS_FILE, parseKnownDisks } from '../storage/notes.ts';
 
 export class KnownDisks {
   readonly #path: string;
@@ -27,7 +23,7 @@ export class KnownDisks {
 
   /** A note that is damaged is told of and begun anew: the others know their peers still. */
   static async open(dataDir: string, onTrouble: (error: unknown) => void): Promise<KnownDisks> {
-    const path = join(dataDir, FILE);
+    const path = join(dataDir, KNOWN_DISKS_FILE);
     const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return null;
       throw error;
@@ -69,17 +65,13 @@ export class KnownDisks {
   }
 
   #write(): Promise<void> {
-    const disks = Object.fromEntries(this.#incarnations);
-    const crc = crc32(JSON.stringify(disks));
-    return writeFileDurably(this.#path, Buffer.from(`${JSON.stringify({ disks, crc })}\n`));
+    return writeFileDurably(this.#path, encodeKnownDisks(Object.fromEntries(this.#incarnations)));
   }
 }
 
-function parse(path: string, text: string, onTrouble: (error: unknown) => void): Record<string, string> {
+function parse(path: string, text: string, onTrouble: (error: unknown) => void): DisksByMember {
   try {
-    const { disks, crc } = knownSchema.parse(JSON.parse(text));
-    if (crc32(JSON.stringify(disks)) !== crc) throw new Error('its checksum does not fit');
-    return disks;
+    return parseKnownDisks(text);
   } catch (cause) {
     onTrouble(
       new Error(`${path}, which says what disks the other members had, is damaged; they are met anew`, { cause }),

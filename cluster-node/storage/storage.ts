@@ -17,8 +17,9 @@ import type { Slot } from '../contract/ballot.ts';
 import type { Entry } from '../contract/peer.ts';
 import type { RecoveredState } from '../paxos/interface.ts';
 import { checkBirth, readBirth, writeBirth } from './birth.ts';
-import { DataDamagedError } from './errors.ts';
+import { DataDamagedError, DataMismatchError } from './errors.ts';
 import type { FileLock } from './file-lock.ts';
+import { checkDataFolder } from './folder-check.ts';
 import { createZeroed, syncFolder, writeFileDurably, writeFully } from './files.ts';
 import { lockDataFolder } from './lock.ts';
 import { LOG_FOLDER, MARK_FILE, segmentFile, segmentOf } from './log/commands.ts';
@@ -46,8 +47,16 @@ export interface StorageOptions {
  * system's error (ENOSPC, EACCES, EIO).
  */
 export async function openStorage(options: StorageOptions): Promise<Storage> {
-  const { dataDir, events } = options;
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  const { dataDir, birthPath, events } = options;
+  await mkdir(dataDir, { recursive: true, mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST' && error.code !== 'ENOTDIR') throw error;
+    throw new DataMismatchError(
+      `the data folder ${dataDir} cannot be made because a file is in its place or above it (${error.message}). Move the file away, or ` +
+        'put another dataDir into the configuration, and start the node again.',
+      { cause: error },
+    );
+  });
+  checkDataFolder(dataDir, birthPath);
   const lock = lockDataFolder(dataDir);
   try {
     const superblock = await openIdentity(options);
@@ -257,5 +266,5 @@ async function discardUnfinishedStart(dataDir: string): Promise<void> {
       throw new DataDamagedError(
         `${logDir} has records but the superblock is gone; this node must not vote. Replace it.`,
       );
-  for (const name of await readdir(logDir)) await rm(join(logDir, name));
+  for (const segment of await segmentsIn(dataDir)) await rm(join(dataDir, segmentFile(segment)));
 }

@@ -1,5 +1,17 @@
-import { mkdirSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { generateKeyPairSync } from 'node:crypto';
+import { once } from 'node:events';
+import {
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { nodeExitCodes } from '../../cluster-node/contract/exit-codes.ts';
@@ -168,6 +180,49 @@ test('bad configurations say which file and which field', async () => {
   expect(node.log).not.toContain('PRIVATE KEY');
 });
 
+test('keys and certificates that cannot be used are named', async () => {
+  const at = (file: string) => join(node.dir, 'tls', file);
+  const key = readFileSync(at('peer.key'));
+  writeFileSync(at('peer.key'), 'not a key');
+  await expectRefusal(nodeExitCodes.badConfig, /tls\.peerKey: .*peer\.key is no private key in PEM form/);
+  const other = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' });
+  writeFileSync(at('peer.key'), other);
+  await expectRefusal(nodeExitCodes.badConfig, /peer\.key is not the key of the certificate in .*peer\.pem/);
+  writeFileSync(at('peer.key'), key);
+  writeFileSync(at('peer.pem'), '');
+  await expectRefusal(nodeExitCodes.badConfig, /tls\.peerCert: .*peer\.pem is no certificate in PEM form/);
+});
+
+test('what stands where the admin socket should be is not removed unless it is a socket', async () => {
+  await writeAndKill(1);
+  for (const file of ['data/superblock', 'data/log']) {
+    node.editConfig((config) => Object.assign(config, { adminSocket: file }));
+    await expectRefusal(
+      nodeExitCodes.badConfig,
+      `${join(node.dir, file)}, where the admin socket should be, is no socket`,
+    );
+  }
+  node.editConfig((config) => Object.assign(config, { adminSocket: 'run/admin.sock' }));
+  node.start();
+  await expectKeys(1);
+});
+
+test('whoever asks the admin socket without end and reads nothing is cut off', async () => {
+  node.start();
+  await cluster.leader();
+  const socket = connect(join(node.dir, 'run/admin.sock')).pause();
+  socket.on('error', () => {});
+  const lines = `${JSON.stringify({ id: 1, call: 'sample', params: {} })}\n`.repeat(1000);
+  const closed = new Promise((resolve) => socket.on('close', resolve));
+  const ask = () => {
+    while (!socket.destroyed && socket.write(lines));
+  };
+  socket.on('drain', ask);
+  ask();
+  await closed;
+  expect((await node.sample()).role).toBe('leader');
+});
+
 test('a port in use is named', async () => {
   const taken = createServer();
   await new Promise<void>((resolve) => taken.listen(node.member.peerPort, '127.0.0.1', resolve));
@@ -190,4 +245,64 @@ test('the admin socket is the user’s own and answers nonsense with an error', 
   expect(await ask(transfer)).toMatchObject({ id: 4, ok: false, error: { kind: 'notFound' } });
   await expect(askSocket(path, 'x'.repeat(3 << 20))).rejects.toThrow(/closed without an answer|EPIPE|ECONNRESET/);
   expect((await node.sample()).memberSlot).toBe(1);
+});
+
+test.each([
+  'superblock',
+  'synced',
+  'lock',
+  'lock-owner',
+  'peers.json',
+  'quarantine.json',
+  'vowed.tmp',
+  'log/0000000000000001.log',
+  'snapshots/writing.tmp',
+  '../born.json',
+])('a folder in the place of %s refuses the start, by its path', async (file) => {
+  await writeAndKill(1);
+  const path = join(node.dir, 'data', file);
+  rmSync(path, { force: true, recursive: true });
+  mkdirSync(path);
+  await expectRefusal(nodeExitCodes.dataRefused, `${path} is a folder where a file should be`, /start the node again/);
+});
+
+test('files with names that no node gives are left alone, and a lock that is none is named', async () => {
+  await writeAndKill(1);
+  const at = (file: string) => join(node.dir, 'data', file);
+  const foreign = [
+    'log/9999999999999999.log',
+    'log/0000000009999999.log',
+    'snapshots/9999999999999999.snapshot',
+    'log/notes',
+  ];
+  for (const file of foreign) writeFileSync(at(file), 'foreign');
+  node.start();
+  await expectKeys(1);
+  for (const file of foreign) expect(readFileSync(at(file), 'utf8')).toBe('foreign');
+  await node.kill();
+  writeFileSync(at('lock'), 'foreign '.repeat(1000));
+  await expectRefusal(nodeExitCodes.dataRefused, /data\/lock is not the empty file/);
+});
+
+test.each(['log', 'snapshots', '.'])('a file in the place of the folder %s refuses the start', async (folder) => {
+  await writeAndKill(1);
+  const path = join(node.dir, 'data', folder);
+  rmSync(path, { recursive: true });
+  writeFileSync(path, '');
+  await expectRefusal(nodeExitCodes.dataRefused, path, /start the node again/);
+});
+
+test('a socket and a link that leads nowhere refuse the start, and what a file system keeps in the folder does not', async () => {
+  await writeAndKill(1);
+  const at = (file: string) => join(node.dir, 'data', file);
+  const server = createServer().listen(at('vowed.tmp'));
+  await once(server, 'listening');
+  await expectRefusal(nodeExitCodes.dataRefused, /vowed.tmp is a socket where a file should be/);
+  server.close();
+  symlinkSync('/nowhere/at/all', at('peers.json.tmp'));
+  await expectRefusal(nodeExitCodes.dataRefused, /peers.json.tmp cannot be looked at, perhaps a link/);
+  rmSync(at('peers.json.tmp'));
+  for (const folder of ['lost+found', 'log/lost+found']) mkdirSync(at(folder));
+  node.start();
+  await expectKeys(1);
 });

@@ -31,5 +31,6 @@ export function segmentFile(segment: number): string {
 /** Which segment a file in the log's folder is; null when it is none. */
 export function segmentOf(fileName: string): number | null {
   const digits = SEGMENT_NAME.exec(fileName)?.[1];
-  return digits === undefined ? null : Number(digits);
+  // What goes beyond safe integers is no name that a node gave, and would not be found by its number.
+  return Number.isSafeInteger(Number(digits)) ? Number(digits) : null;
 }

@@ -66,10 +66,23 @@ export interface Settle {
 }
 
 export function recoverLog(files: LogFiles, options: RecoveryOptions): RecoveredLog {
-  const segments = [...files.segments].sort((left, right) => left - right);
+  const segments = withoutStrays([...files.segments].sort((left, right) => left - right));
   const scan = new LogScan(options, firstSegmentOf(segments, files, options.salt));
   for (const segment of segments) scan.add(segment, files.read(segment));
   return scan.finish((segment) => files.read(segment));
+}
+
+/**
+ * A segment after so many missing ones is none of this log's; each missing one would be told of. Were it one after all, the mark tells
+ * that the log has lost its end.
+ */
+const MAX_MISSING_SEGMENTS = 4096;
+
+function withoutStrays(segments: readonly number[]): readonly number[] {
+  const stray = segments.findIndex(
+    (segment, at) => at > 0 && segment - (segments[at - 1] as number) > MAX_MISSING_SEGMENTS,
+  );
+  return stray === -1 ? segments : segments.slice(0, stray);
 }
 
 /** Segments below this one were removed on purpose: so says the newest head that can be found. */
