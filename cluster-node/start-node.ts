@@ -18,7 +18,8 @@ import { recoverNode } from './runtime/recover.ts';
 import { NodeMeters } from './runtime/sample.ts';
 import { type InstalledState, Snapshots } from './runtime/snapshots.ts';
 import { noteVows } from './runtime/vow-note.ts';
-import { openSnapshotStore } from './storage/snapshot-store.ts';
+import { isNoSpace } from './storage/errors.ts';
+import { dropFetched, openSnapshotStore, type SnapshotStore } from './storage/snapshot-store.ts';
 import { openStorage } from './storage/storage.ts';
 
 const FETCH_AGAIN_MS = 1000;
@@ -35,18 +36,32 @@ export interface NodeSurroundings {
 
 /** Starts a node. Throws ListenError, the errors of storage/errors.ts, or the system's; then nothing is left open. */
 export async function startNode(loaded: LoadedConfig, surroundings: NodeSurroundings): Promise<SynodNode> {
+  try {
+    return await start(loaded, surroundings);
+  } catch (error) {
+    if (isNoSpace(error)) await dropFetched(loaded.dataDir).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function start(loaded: LoadedConfig, surroundings: NodeSurroundings): Promise<SynodNode> {
   const { config, self, dataDir, birthPath } = loaded;
   const { logger, onDiskFailed } = surroundings;
   const { clusterId, nodeId } = config;
   const meters = new NodeMeters();
   let node: SynodNode | null = null;
+  let store: SnapshotStore | null = null;
   const storage = await openStorage({
     dataDir,
     birthPath,
     identity: { clusterId, nodeId, memberSlot: self.memberSlot },
     events: {
       onDurable: (upTo, tookMs) => node?.onDurable(upTo, tookMs),
-      onStalled: (isStalled, error) => node?.onDiskFull(isStalled, error),
+      onStalled: (isStalled, error) => {
+        if (isStalled)
+          store?.makeRoom().catch((cause: unknown) => logger.error({ err: cause }, 'no room could be made'));
+        node?.onDiskFull(isStalled, error);
+      },
       onFatal: onDiskFailed,
     },
   });
@@ -59,7 +74,8 @@ export async function startNode(loaded: LoadedConfig, surroundings: NodeSurround
   const retained = Math.min(RETAINED_SLOTS, config.snapshotRule?.maxSlots ?? RETAINED_SLOTS);
   try {
     await admin.listen();
-    const store = await openSnapshotStore({ dataDir, clusterId });
+    const snapshotStore = await openSnapshotStore({ dataDir, clusterId });
+    store = snapshotStore;
     const membership = new Membership(firstConfiguration(config.members), loaded.contacts);
     const peers = () =>
       membership
@@ -71,7 +87,7 @@ export async function startNode(loaded: LoadedConfig, surroundings: NodeSurround
       logger.error({ err: error }, 'the note of the others’ disks is in trouble'),
     );
     const snapshots = new Snapshots({
-      store,
+      store: snapshotStore,
       hello,
       tls: loaded.peerTls,
       rule: config.snapshotRule ?? undefined,
@@ -91,7 +107,7 @@ export async function startNode(loaded: LoadedConfig, surroundings: NodeSurround
     const recovered = await recoverNode({
       loaded,
       storage,
-      store,
+      store: snapshotStore,
       snapshots,
       logger,
       fetch,

@@ -2,7 +2,7 @@
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Slot } from '../contract/ballot.ts';
-import { DataDamagedError, SnapshotFailedError } from './errors.ts';
+import { DataDamagedError, isNoSpace, SnapshotFailedError } from './errors.ts';
 import { syncFolder, writeFully } from './files.ts';
 import { type SnapshotInfo, verifySnapshotFile } from './snapshot-file.ts';
 
@@ -25,6 +25,7 @@ export class IncomingSnapshot {
   readonly #handle: FileHandle;
   #offset: number;
   #unsyncedBytes = 0;
+  #isAbandoned = false;
 
   private constructor(parts: {
     offered: OfferedSnapshot;
@@ -66,7 +67,7 @@ export class IncomingSnapshot {
 
   /**
    * Bytes of the peer's file from `offset` on; others are refused (false), and so is more than was offered. One call at a
-   * time. Throws SnapshotFailedError when they cannot be written; what is here stays.
+   * time. Throws SnapshotFailedError when they cannot be written. What is here stays, but for a full disk: the log needs the room.
    */
   async append(offset: number, bytes: Uint8Array): Promise<boolean> {
     if (offset !== this.#offset || offset + bytes.length > this.offered.fileBytes) return false;
@@ -78,14 +79,11 @@ export class IncomingSnapshot {
         this.#unsyncedBytes = 0;
       }
     } catch (cause) {
+      if (this.#isAbandoned || isNoSpace(cause)) await this.abandon();
       // A part of it may be in the file, and the file is written at its end only.
-      await this.#handle.truncate(offset).catch(() => undefined);
-      throw new SnapshotFailedError(
-        `a snapshot from a peer cannot be written to ${this.#partial}; fetch it again later`,
-        {
-          cause,
-        },
-      );
+      else await this.#handle.truncate(offset).catch(() => undefined);
+      const why = this.#isAbandoned ? 'because the log needs the room; free some space' : 'and is fetched again later';
+      throw new SnapshotFailedError(`a snapshot from a peer cannot be written to ${this.#partial}, ${why}`, { cause });
     }
     this.#offset += bytes.length;
     return true;
@@ -110,14 +108,19 @@ export class IncomingSnapshot {
       return info;
     } catch (cause) {
       await this.#handle.close().catch(() => undefined);
-      if (cause instanceof DataDamagedError) {
-        await rm(this.#partial, { force: true });
-        throw cause;
-      }
+      if (cause instanceof DataDamagedError || isNoSpace(cause)) await rm(this.#partial, { force: true });
+      if (cause instanceof DataDamagedError) throw cause;
       throw new SnapshotFailedError(`the snapshot in ${this.#partial} cannot be finished; fetch it again later`, {
         cause,
       });
     }
+  }
+
+  /** Gives up what is here, so that its room is free. What comes after that is refused. */
+  async abandon(): Promise<void> {
+    this.#isAbandoned = true;
+    await this.#handle.close().catch(() => undefined);
+    await rm(this.#partial, { force: true });
   }
 
   /** Stops; what is here stays for the next attempt. */

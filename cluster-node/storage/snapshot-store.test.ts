@@ -226,7 +226,7 @@ test('a full disk ends the attempt, gives the room back, and the next one succee
   if (mounted === null) skip('skipped: no right to mount a small file system');
   const small = mounted as string;
   try {
-    const store = await openSnapshotStore({ dataDir: small, clusterId });
+    const store = await openSnapshotStore({ dataDir: small, clusterId, reservedBytes: 0 });
     await writeAt(store, 1024);
     const tooLarge = { slot: 2048, configuration, chunks: pieces(Buffer.alloc(8_000_000), 60_000) };
     const failure = await store.write(tooLarge).catch((error: unknown) => error);
@@ -234,15 +234,67 @@ test('a full disk ends the attempt, gives the room back, and the next one succee
     expect(isNoSpace((failure as SnapshotFailedError).cause)).toBe(true);
     expect(readdirSync(join(small, 'snapshots'))).toEqual(['0000000000001024.snapshot']);
     await writeAt(store, 4096);
-    const incoming = await store.receive({ slot: 8192, sha256: 'b'.repeat(64), fileBytes: 8_000_000 });
-    const fill = async () => {
-      while (!incoming.isComplete) await incoming.append(incoming.offset, new Uint8Array(250_000));
-    };
-    await expect(fill()).rejects.toThrow(SnapshotFailedError);
-    expect(incoming.offset % 250_000).toBe(0);
-    await incoming.close();
     expect((await store.latest()).snapshot?.slot).toBe(4096);
   } finally {
     execFileSync('umount', ['-l', small]);
   }
+});
+
+test('what is fetched gives way to the log on a full disk, and is fetched again when there is room', async ({
+  skip,
+}) => {
+  const mounted = mountSmall();
+  if (mounted === null) skip('skipped: no right to mount a small file system');
+  const small = mounted as string;
+  try {
+    const store = await openSnapshotStore({ dataDir: small, clusterId, reservedBytes: 1_000_000 });
+    const names = () => readdirSync(join(small, 'snapshots'));
+    const offered = { slot: 8192, sha256: 'b'.repeat(64), fileBytes: 2_500_000 };
+    const fetchHalf = async () => {
+      const incoming = await store.receive(offered);
+      while (incoming.offset < 1_250_000) await incoming.append(incoming.offset, new Uint8Array(250_000));
+      return incoming;
+    };
+    await (await fetchHalf()).close();
+    const resumed = await store.receive(offered);
+    expect(resumed.offset).toBe(1_250_000);
+    await resumed.close();
+
+    // The rest does not fit any more: nothing is begun, and what is here is given up.
+    const other = join(small, 'other');
+    writeFileSync(other, Buffer.alloc(2_000_000));
+    await expect(store.receive(offered)).rejects.toThrow(/needs 2250000 bytes beside the log, .*; free some space/);
+    expect(names()).toEqual([]);
+
+    // Something else takes the room meanwhile.
+    rmSync(other);
+    const incoming = await fetchHalf();
+    writeFileSync(other, Buffer.alloc(2_500_000));
+    const rest = incoming.append(incoming.offset, new Uint8Array(1_000_000));
+    await expect(rest).rejects.toThrow(/because the log needs the room/);
+    expect(names()).toEqual([]);
+
+    // The log asks for it, while it is being fetched and while it is not.
+    rmSync(other);
+    const interrupted = await fetchHalf();
+    await store.makeRoom();
+    expect(names()).toEqual([]);
+    await expect(interrupted.append(interrupted.offset, new Uint8Array(10))).rejects.toThrow(SnapshotFailedError);
+    await (await fetchHalf()).close();
+    await store.makeRoom();
+    expect(names()).toEqual([]);
+    expect((await store.receive(offered)).offset).toBe(0);
+  } finally {
+    execFileSync('umount', ['-l', small]);
+  }
+});
+
+test('what was begun to be fetched goes with a snapshot that is as new, and stays with an older one', async () => {
+  const store = await open();
+  await (await store.receive({ slot: 4096, sha256: 'b'.repeat(64), fileBytes: 100 })).close();
+  const incoming = () => readdirSync(folder()).filter((name) => name.endsWith('.incoming'));
+  await writeAt(store, 2048);
+  expect(incoming()).toHaveLength(1);
+  await writeAt(store, 4096);
+  expect(incoming()).toEqual([]);
 });

@@ -8,7 +8,7 @@
  * None of it is a vow: a snapshot that cannot be written or does not check costs a longer log or a fetch from a peer, never
  * the node. Writing is slow on purpose and synced as it goes, so that the log's own syncs never queue behind it.
  */
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { Slot } from '../contract/ballot.ts';
@@ -22,7 +22,9 @@ import {
   verifySnapshotFile,
 } from './snapshot-file.ts';
 import { IncomingSnapshot, type OfferedSnapshot } from './snapshot-incoming.ts';
+import { productSizes } from './sizes.ts';
 
+const FOLDER = 'snapshots';
 const KEPT = 2;
 const SLOT_DIGITS = 16;
 const TEMPORARY = 'writing.tmp';
@@ -37,6 +39,8 @@ export interface SnapshotStoreOptions {
   readonly clusterId: string;
   /** How fast a snapshot is written at most. */
   readonly bytesPerSecond?: number;
+  /** What must stay free for the log when a snapshot is fetched; two segments when left out. */
+  readonly reservedBytes?: number;
 }
 
 export interface SnapshotToWrite extends Omit<SnapshotHeader, 'clusterId'> {
@@ -62,32 +66,44 @@ export interface SnapshotReader extends OfferedSnapshot {
 
 /** Makes the folder, and removes what a crash left of a snapshot that was being taken. */
 export async function openSnapshotStore(options: SnapshotStoreOptions): Promise<SnapshotStore> {
-  const folder = join(options.dataDir, 'snapshots');
+  const folder = join(options.dataDir, FOLDER);
   await mkdir(folder, { recursive: true, mode: 0o700 });
   await rm(join(folder, TEMPORARY), { force: true });
   await syncFolder(options.dataDir);
   return new SnapshotStore(folder, options);
 }
 
+/** For a start that found no room: what was begun to be fetched is given up, so that the next one finds some. */
+export function dropFetched(dataDir: string): Promise<void> {
+  return dropIncoming(join(dataDir, FOLDER));
+}
+
+async function dropIncoming(folder: string, isInTheWay: (name: string) => boolean = () => true): Promise<void> {
+  for (const name of await readdir(folder))
+    if (name.endsWith('.incoming') && isInTheWay(name)) await rm(join(folder, name), { force: true });
+}
+
 export class SnapshotStore {
   readonly #folder: string;
   readonly #clusterId: string;
   readonly #bytesPerSecond: number;
+  readonly #reservedBytes: number;
   /** What was read through, or written, in this life. */
   readonly #checked = new Map<Slot, SnapshotInfo | DataDamagedError>();
   #isWriting = false;
+  #incoming: IncomingSnapshot | null = null;
 
-  constructor(folder: string, { clusterId, bytesPerSecond = DEFAULT_BYTES_PER_SECOND }: SnapshotStoreOptions) {
+  constructor(folder: string, options: SnapshotStoreOptions) {
     this.#folder = folder;
-    this.#clusterId = clusterId;
-    this.#bytesPerSecond = bytesPerSecond;
+    this.#clusterId = options.clusterId;
+    this.#bytesPerSecond = options.bytesPerSecond ?? DEFAULT_BYTES_PER_SECOND;
+    this.#reservedBytes = options.reservedBytes ?? 2 * productSizes.segmentBytes;
   }
 
   /** Of all files there are, newest first; they may be damaged. */
   async slots(): Promise<Slot[]> {
     const names = await readdir(this.#folder);
-    const slots = names.flatMap((name) => /^(\d{16})\.snapshot$/.exec(name)?.[1] ?? []);
-    return slots.map(Number).sort((left, right) => right - left);
+    return names.flatMap((name) => snapshotSlotOf(name) ?? []).sort((left, right) => right - left);
   }
 
   /**
@@ -165,15 +181,33 @@ export class SnapshotStore {
     };
   }
 
-  /** Begins to fetch what a peer offers, or goes on with it. What was begun of any other is removed. */
+  /**
+   * Begins to fetch what a peer offers, or goes on with it. What was begun of any other is removed. Throws SnapshotFailedError when
+   * the disk has no room for it beside the log, and then nothing of it is kept.
+   */
   async receive(offered: OfferedSnapshot): Promise<IncomingSnapshot> {
-    const { slot, sha256 } = offered;
+    const { slot, sha256, fileBytes } = offered;
     if (!/^[0-9a-f]{64}$/.test(sha256)) throw new RangeError(`${sha256} is no SHA-256`);
     const name = `${slotName(slot)}-${sha256}.incoming`;
-    for (const other of await readdir(this.#folder))
-      if (other.endsWith('.incoming') && other !== name) await rm(join(this.#folder, other), { force: true });
+    await dropIncoming(this.#folder, (other) => other !== name);
     const paths = { partial: join(this.#folder, name), final: this.#path(slot) };
-    return IncomingSnapshot.open(offered, paths, this.#clusterId);
+    const incoming = await IncomingSnapshot.open(offered, paths, this.#clusterId);
+    const { bavail, bsize } = await statfs(this.#folder);
+    const needed = fileBytes - incoming.offset + this.#reservedBytes;
+    if (bavail * bsize < needed) {
+      await incoming.abandon();
+      throw new SnapshotFailedError(
+        `the snapshot of slot ${slot} needs ${needed} bytes beside the log, and ${this.#folder} has ${bavail * bsize}; free some space`,
+      );
+    }
+    this.#incoming = incoming;
+    return incoming;
+  }
+
+  /** The log has no room: what was fetched of a snapshot is given up for it, also while it is being fetched. */
+  async makeRoom(): Promise<void> {
+    await this.#incoming?.abandon();
+    await dropIncoming(this.#folder);
   }
 
   /** Makes a fetched snapshot one of this node's; see IncomingSnapshot.finish. */
@@ -235,9 +269,10 @@ export class SnapshotStore {
     throw new DataDamagedError(`${path} holds slot ${info.slot} of the cluster ${info.clusterId}`);
   }
 
-  /** Removes damaged ones, and all but the newest two of the others. */
+  /** Removes damaged ones, and all but the newest two of the others, and what was begun to be fetched of none later. */
   async #keep(info: SnapshotInfo): Promise<void> {
     this.#checked.set(info.slot, info);
+    await dropIncoming(this.#folder, (name) => name < slotName(info.slot + 1));
     const slots = await this.slots();
     const good = slots.filter((slot) => !(this.#checked.get(slot) instanceof DataDamagedError));
     for (const slot of slots) {
@@ -250,6 +285,13 @@ export class SnapshotStore {
   #path(slot: Slot): string {
     return join(this.#folder, `${slotName(slot)}.snapshot`);
   }
+}
+
+/** Which slot a file in `snapshots/` is of; null when it is no whole snapshot. */
+export function snapshotSlotOf(fileName: string): Slot | null {
+  const digits = /^(\d{16})\.snapshot$/.exec(fileName)?.[1];
+  // What goes beyond safe integers is no name that a node gave, and would not be found by its number.
+  return Number.isSafeInteger(Number(digits)) ? Number(digits) : null;
 }
 
 function slotName(slot: Slot): string {

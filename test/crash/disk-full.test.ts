@@ -102,3 +102,19 @@ test('a leader whose disk is full hands over, and is back when there is room', a
   // It is as good as the others again: it can lead, and what it holds survives its death.
   await makeLeader(small);
 });
+
+test('what was fetched of a snapshot gives way to the log, and the node goes on by itself', async ({ skip }) => {
+  if (disk === null) return skip('skipped: needs root to mount a small disk');
+  const small = cluster.node(1);
+  const begun = `data/snapshots/${'9'.repeat(16)}-${'a'.repeat(64)}.incoming`;
+  disk.fill(begun);
+  const before = (await alarms(small)).length;
+  const saysThat = async (what: RegExp) => (await alarms(small)).slice(before).some((text) => what.test(text));
+  let isOver = false;
+  const filling = fillLog(await cluster.leader(cluster.nodes, PATIENCE_MS), () => isOver);
+  await eventually('the node to say that its disk is full', () => saysThat(/no space left for the log/));
+  await eventually('the node to say that there is room', () => saysThat(/there is room/));
+  isOver = true;
+  await filling;
+  expect(disk.has(begun)).toBe(false);
+});

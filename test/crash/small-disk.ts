@@ -3,12 +3,13 @@
  * mounted in a mount namespace that only the node's process is in, so that it is gone with the process, however that ends.
  */
 import { spawnSync } from 'node:child_process';
-import { closeSync, ftruncateSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, ftruncateSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestNode } from '../fixtures/test-cluster.ts';
 
 /** Two segments of the log and a little more. */
 const DISK_MIB = 48;
+const BALLAST = 'ballast';
 const MOUNT_ONLY = 'mount "$@"';
 const MOUNT_AND_START = 'mount $MOUNT_OPTIONS "$0" "$1" && shift && exec "$@"';
 
@@ -49,9 +50,9 @@ export class SmallDisk {
     return null;
   }
 
-  /** Leaves no room. */
-  fill(): void {
-    const descriptor = openSync(this.#ballast, 'a');
+  /** Leaves no room: what there was is in this file, by default one that is not the node's. */
+  fill(file = BALLAST): void {
+    const descriptor = openSync(this.#seen(file), 'a');
     for (let bytes = 1024 * 1024; bytes >= 512; bytes /= 2)
       try {
         for (;;) writeSync(descriptor, Buffer.alloc(bytes));
@@ -62,11 +63,15 @@ export class SmallDisk {
   }
 
   free(): void {
-    rmSync(this.#ballast);
+    rmSync(this.#seen(BALLAST));
+  }
+
+  has(file: string): boolean {
+    return existsSync(this.#seen(file));
   }
 
   /** As the node's process sees it. */
-  get #ballast(): string {
-    return join('/proc', String(this.#node.pid), 'root', this.#folder, 'ballast');
+  #seen(file: string): string {
+    return join('/proc', String(this.#node.pid), 'root', this.#folder, file);
   }
 }
