@@ -12,7 +12,7 @@ export async function runInspect(argv: readonly string[]): Promise<number> {
   if (values.data === undefined) throw new Error('--data DIR is missing');
   const records = values.records === undefined ? null : rangeOf(values.records);
   const owner = ownerOf(values.data);
-  const report = inspectData(values.data, records);
+  const report = await inspectData(values.data, records);
   const output = values.json ? JSON.stringify({ ...report, isInUse: owner !== null }, null, 2) : inWords(report, owner);
   // A pipe takes only so much at once, and the process ends right after this.
   await new Promise((resolve) => process.stdout.write(`${output}\n`, resolve));
@@ -26,7 +26,7 @@ function rangeOf(text: string): RecordRange {
 }
 
 function inWords(report: InspectReport, owner: number | null): string {
-  const { superblock, mark, segments, snapshots, state, damages, faulty } = report;
+  const { superblock, mark, segments, snapshots, incoming, state, damages, faulty } = report;
   const lines = [`data folder   ${report.dataDir}`];
   if (owner !== null)
     lines.push(`in use        by a running node${owner > 0 ? ` (pid ${owner})` : ''}: the end of its log may move`);
@@ -43,7 +43,12 @@ function inWords(report: InspectReport, owner: number | null): string {
   lines.push(`segments      ${segments.length}`, ...segments.map(segmentLine));
   lines.push(
     `snapshots     ${snapshots.length}`,
-    ...snapshots.map(({ file, sizeBytes }) => `  ${file}  ${sizeBytes} bytes`),
+    ...snapshots.map(
+      ({ file, sizeBytes, sha256, damage }) => `  ${file}  ${sizeBytes} bytes  ${damage ?? `sound, SHA-256 ${sha256}`}`,
+    ),
+    ...incoming.map(({ file, sizeBytes }) => `  ${file}  ${sizeBytes} bytes fetched so far`),
+    `known disks   ${knownDisksInWords(report)}`,
+    `quarantine    ${quarantineInWords(report)}`,
   );
   if (state !== null)
     lines.push(
@@ -66,8 +71,26 @@ function inWords(report: InspectReport, owner: number | null): string {
         `${payloadBytes} bytes  life ${life}${isWhole ? '' : '  payload damaged'}`,
     );
   lines.push(`verdict       ${report.verdict}: ${report.reason}`);
-  if (report.verdict === 'refuses') lines.push('              replace the node: the other nodes have its data');
+  if (report.verdict === 'refuses' && report.segments.length > 0)
+    lines.push('              replace the node: the other nodes have its data');
   return lines.join('\n');
+}
+
+function knownDisksInWords({ knownDisks }: InspectReport): string {
+  if (knownDisks === null) return 'no other member was met yet';
+  if (knownDisks.contents === null) return `damaged: ${knownDisks.damage}`;
+  return Object.entries(knownDisks.contents)
+    .map(([member, incarnation]) => `member ${member} has ${incarnation}`)
+    .join(', ');
+}
+
+function quarantineInWords({ quarantine }: InspectReport): string {
+  if (quarantine === null) return 'none';
+  if (quarantine.contents === null) return `damaged: ${quarantine.damage}`;
+  const { reason, atUnixMs, trustedUpTo, count, isOver } = quarantine.contents;
+  const when = Number.isNaN(new Date(atUnixMs).getTime()) ? `time ${atUnixMs}` : new Date(atUnixMs).toISOString();
+  const what = isOver ? 'over, the state was built again' : `in force, snapshots are trusted up to slot ${trustedUpTo}`;
+  return `${what}; entered at ${when}, ${count} in a row: ${reason}`;
 }
 
 function segmentLine({

@@ -5,6 +5,8 @@
  */
 import { closeSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { DataMismatchError } from '../storage/errors.ts';
+import { checkKinds } from '../storage/folder-check.ts';
 import { LOG_FOLDER, MARK_FILE, segmentFile, segmentOf } from '../storage/log/commands.ts';
 import type { Damage } from '../storage/log/damage.ts';
 import { decodeMark, decodeMarkSlots } from '../storage/log/mark.ts';
@@ -13,6 +15,7 @@ import { type RecoveredLog, recoverLog } from '../storage/log/scan.ts';
 import { scanSegment } from '../storage/log/segment-scan.ts';
 import { productSizes } from '../storage/sizes.ts';
 import { decodeSuperblock, type Superblock, superblockCopies } from '../storage/superblock.ts';
+import { type BesideTheLog, besideTheLog, troublesOf } from './beside-the-log.ts';
 
 export interface SegmentReport {
   readonly file: string;
@@ -30,12 +33,11 @@ export interface RecordReport extends RecordHeader {
   readonly isWhole: boolean;
 }
 
-export interface InspectReport {
+export interface InspectReport extends BesideTheLog {
   readonly dataDir: string;
   readonly superblock: { readonly intactCopies: number; readonly contents: Superblock | null };
   readonly mark: { readonly slots: readonly (number | null)[]; readonly upTo: number | null };
   readonly segments: readonly SegmentReport[];
-  readonly snapshots: readonly { readonly file: string; readonly sizeBytes: number }[];
   readonly state: {
     readonly promised: number;
     readonly decidedUpTo: number;
@@ -57,8 +59,10 @@ export interface RecordRange {
 }
 
 /** `records`: which ones to list. Throws the system's error when the folder cannot be read. */
-export function inspectData(dataDir: string, records: RecordRange | null): InspectReport {
+export async function inspectData(dataDir: string, records: RecordRange | null): Promise<InspectReport> {
   const names = new Set(readdirSync(dataDir));
+  const flaw = flawOf(dataDir);
+  if (flaw !== null) return { dataDir, ...nothing, reason: flaw };
   const superblock = readIdentity(dataDir, names);
   const salt = superblock.contents === null ? null : saltOf(superblock.contents.incarnation);
   const markFile = salt !== null && names.has(MARK_FILE) ? readFileSync(join(dataDir, MARK_FILE)) : null;
@@ -71,12 +75,13 @@ export function inspectData(dataDir: string, records: RecordRange | null): Inspe
     if (records && record.number >= records.from && record.number <= records.upTo) listed.push(record);
   };
   const reports = segments.map((segment) => segmentReport(dataDir, segment, { salt, onRecord }));
-  const common = { dataDir, superblock: { intactCopies: superblock.intactCopies, contents: superblock.contents } };
+  const beside = await besideTheLog(dataDir, superblock.contents?.clusterId ?? null);
   const found = {
-    ...common,
+    dataDir,
+    superblock: { intactCopies: superblock.intactCopies, contents: superblock.contents },
     mark: { slots, upTo: mark?.upTo ?? null },
     segments: reports,
-    snapshots: snapshotsIn(dataDir, names),
+    ...beside,
     records: listed,
   };
   const refused = (reason: string): InspectReport => ({
@@ -91,10 +96,43 @@ export function inspectData(dataDir: string, records: RecordRange | null): Inspe
   if (mark === null) return refused(`${MARK_FILE} is gone or does not check: nobody can tell how long the log was`);
   const read = (segment: number) => readFileSync(join(dataDir, segmentFile(segment)));
   const log = recoverLog({ segments, read }, { salt, mark, segmentBytes: productSizes.segmentBytes });
-  return { ...found, ...judge(log) };
+  return { ...found, ...withTroubles(judge(log), troublesOf(beside, log.index.firstSlot)) };
 }
 
-function judge(log: RecoveredLog): Pick<InspectReport, 'state' | 'damages' | 'faulty' | 'verdict' | 'reason'> {
+type Judgement = Pick<InspectReport, 'state' | 'damages' | 'faulty' | 'verdict' | 'reason'>;
+
+function withTroubles(judgement: Judgement, troubles: readonly string[]): Judgement {
+  if (judgement.verdict === 'refuses' || troubles.length === 0) return judgement;
+  return { ...judgement, verdict: 'faulty', reason: [judgement.reason, ...troubles].join('; ') };
+}
+
+/** Why nothing of the folder can be read; null: it can. */
+function flawOf(dataDir: string): string | null {
+  try {
+    checkKinds(dataDir);
+    return null;
+  } catch (error) {
+    if (error instanceof DataMismatchError) return error.message;
+    throw error;
+  }
+}
+
+const nothing: Omit<InspectReport, 'dataDir' | 'reason'> = {
+  superblock: { intactCopies: 0, contents: null },
+  mark: { slots: [], upTo: null },
+  segments: [],
+  snapshots: [],
+  incoming: [],
+  knownDisks: null,
+  quarantine: null,
+  state: null,
+  damages: [],
+  faulty: [],
+  verdict: 'refuses',
+  records: [],
+};
+
+function judge(log: RecoveredLog): Judgement {
   const { damages, faulty, amnesia, promised, decidedUpTo, accepted, baseSlot, index } = log;
   const state = { promised, decidedUpTo, undecided: accepted.length, baseSlot, firstSlot: index.firstSlot };
   if (amnesia !== null) return { state: null, damages, faulty: [], verdict: 'refuses', reason: amnesia };
@@ -177,14 +215,6 @@ class Range {
   get ends(): RecordRange | null {
     return this.#upTo < this.#from ? null : { from: this.#from, upTo: this.#upTo };
   }
-}
-
-function snapshotsIn(dataDir: string, names: ReadonlySet<string>): { file: string; sizeBytes: number }[] {
-  if (!names.has('snapshots')) return [];
-  return readdirSync(join(dataDir, 'snapshots'))
-    .filter((name) => name.endsWith('.snapshot'))
-    .sort()
-    .map((name) => ({ file: `snapshots/${name}`, sizeBytes: statSync(join(dataDir, 'snapshots', name)).size }));
 }
 
 /** Whether a running node holds the folder: read from its note, not by taking its lock. */
