@@ -3,7 +3,7 @@
  * 0600). Calls and their schemas are contract/admin.ts; every line is parsed before anything is done with it. The socket is there
  * before the node is: until `serve` every call is answered with what the node is doing.
  */
-import { chmodSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, rmSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { z } from 'zod';
@@ -19,6 +19,7 @@ import {
 import { LineSplitter } from './line-splitter.ts';
 
 const MAX_LINE_BYTES = 1 << 20;
+const MAX_UNREAD_BYTES = 4 << 20;
 /** The agent opens one for each call; several consoles may be at work. */
 const CONNECTIONS_AT_MOST = 64;
 /** Longer than any call takes, so that forgotten connections do not shut out the rest. */
@@ -38,8 +39,15 @@ export class AdminCallError extends Error {
   }
 }
 
+export class AdminSocketError extends Error {
+  override readonly name = 'AdminSocketError';
+}
+
 export interface AdminServer {
-  /** Takes the path over: whoever calls this holds the lock of the data folder, so a socket that is there is a dead one's. */
+  /**
+   * Takes the path over: whoever calls this holds the lock of the data folder, so a socket that is there is a dead one's. Throws
+   * AdminSocketError when something else is there.
+   */
   listen(): Promise<void>;
   /** The node is there: calls are answered from now on. */
   serve(handlers: AdminHandlers): void;
@@ -58,15 +66,19 @@ export function createAdminServer(options: {
     sockets.add(socket);
     socket.on('error', () => undefined).on('close', () => sockets.delete(socket));
     socket.setTimeout(IDLE_MS, () => socket.destroy());
-    const reply = async (line: string) =>
-      socket.write(`${JSON.stringify(await answer({ ...options, handlers }, line))}\n`);
+    const reply = async (line: string) => {
+      const text = JSON.stringify(await answer({ ...options, handlers }, line));
+      // Who asks without end and reads nothing is not waited for.
+      if (socket.writableLength > MAX_UNREAD_BYTES) socket.destroy();
+      else socket.write(`${text}\n`);
+    };
     readLines(socket, (line) => void reply(line));
   });
   server.maxConnections = CONNECTIONS_AT_MOST;
   return {
     listen: () => {
       mkdirSync(dirname(options.socketPath), { recursive: true, mode: 0o700 });
-      rmSync(options.socketPath, { force: true });
+      removeOldSocket(options.socketPath);
       return new Promise((resolve, reject) => {
         server.once('error', reject);
         const umask = process.umask(0o177);
@@ -86,6 +98,16 @@ export function createAdminServer(options: {
       return new Promise((resolve) => server.close(() => resolve()));
     },
   };
+}
+
+/** The configuration names the path, and nothing but a socket is removed at its word. */
+function removeOldSocket(path: string): void {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found !== undefined && !found.isSocket())
+    throw new AdminSocketError(
+      `${path}, where the admin socket should be, is no socket: correct adminSocket in the configuration, or move away what is there`,
+    );
+  rmSync(path, { force: true });
 }
 
 function readLines(socket: Socket, onLine: (line: string) => void): void {

@@ -79,6 +79,9 @@ export const nodeConfigSchema = z
   .refine((config) => new Set(config.members.map((member) => member.memberSlot)).size === config.members.length, {
     message: 'a member slot is used twice',
   })
+  .refine((config) => new Set(config.members.map((member) => member.nodeId)).size === config.members.length, {
+    message: 'a node id is used twice',
+  })
   .refine((config) => config.electionTimeoutMs >= 3 * config.heartbeatMs, {
     message: 'electionTimeoutMs must be at least three heartbeats',
   });

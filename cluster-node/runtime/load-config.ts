@@ -1,4 +1,5 @@
 /** Reads the configuration and the files that it names; every failure says which file and which field. */
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
@@ -39,7 +40,8 @@ export function loadConfig(path: string): LoadedConfig {
       `${path}: adminSocket: ${adminSocket} is longer than ${MAX_SOCKET_PATH_BYTES} bytes; choose a shorter folder`,
     );
   const { ca, peerCert, peerKey, client } = config.tls;
-  const read = (field: string, file: string) => readPem(path, field, at(file));
+  const pemAt = (field: string, file: string): Pem => readPem(path, field, at(file));
+  const ofPeers = tlsOf(pemAt('tls.ca', ca), pemAt('tls.peerCert', peerCert), pemAt('tls.peerKey', peerKey));
   return {
     config,
     self,
@@ -47,17 +49,33 @@ export function loadConfig(path: string): LoadedConfig {
     dataDir: at(config.dataDir),
     birthPath: at(config.birthFile),
     adminSocket,
-    peerTls: {
-      ca: read('tls.ca', ca),
-      cert: read('tls.peerCert', peerCert),
-      key: read('tls.peerKey', peerKey),
-    },
-    clientTls: client && {
-      ca: read('tls.client.ca', client.ca),
-      cert: read('tls.client.cert', client.cert),
-      key: read('tls.client.key', client.key),
-    },
+    peerTls: ofPeers,
+    clientTls:
+      client &&
+      tlsOf(
+        pemAt('tls.client.ca', client.ca),
+        pemAt('tls.client.cert', client.cert),
+        pemAt('tls.client.key', client.key),
+      ),
   };
+}
+
+/** The texts, once it is sure that TLS can do something with them: it would not say which file is wrong. */
+function tlsOf(ca: Pem, cert: Pem, key: Pem): PeerTls {
+  parse(ca, 'certificate', () => new X509Certificate(ca.text));
+  const certificate = parse(cert, 'certificate', () => new X509Certificate(cert.text));
+  const privateKey = parse(key, 'private key', () => createPrivateKey(key.text));
+  if (!certificate.checkPrivateKey(privateKey))
+    throw new ConfigError(`${key.where} is not the key of the certificate in ${cert.where}`);
+  return { ca: ca.text, cert: cert.text, key: key.text };
+}
+
+function parse<T>({ where }: Pem, what: string, read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    throw new ConfigError(`${where} is no ${what} in PEM form: ${(cause as Error).message}`, { cause });
+  }
 }
 
 function parseConfig(path: string): NodeConfig {
@@ -72,9 +90,15 @@ function parseConfig(path: string): NodeConfig {
   throw new ConfigError(`${path} is no node configuration:\n${z.prettifyError(result.error)}`, { cause: result.error });
 }
 
-function readPem(path: string, field: string, file: string): string {
+interface Pem {
+  readonly text: string;
+  /** The configuration's path, the field, and the file that it names. */
+  readonly where: string;
+}
+
+function readPem(path: string, field: string, file: string): Pem {
   try {
-    return readFileSync(file, 'utf8');
+    return { text: readFileSync(file, 'utf8'), where: `${path}: ${field}: ${file}` };
   } catch (error) {
     throw new ConfigError(`${path}: ${field}: ${file} cannot be read: ${(error as Error).message}`, { cause: error });
   }

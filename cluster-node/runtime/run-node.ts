@@ -1,5 +1,6 @@
 /** `synod-node run`: the process around a node. It ends by SIGTERM, or because going on would not be safe. */
 import { pino, type Logger } from 'pino';
+import { AdminSocketError } from '../api/admin.ts';
 import { type NodeExitCode, nodeExitCodes } from '../contract/exit-codes.ts';
 import { startNode } from '../start-node.ts';
 import { noteDiskFailure } from '../storage/disk-failures.ts';
@@ -80,6 +81,7 @@ function endForDisk(
 }
 
 function exitCodeOf(error: unknown): NodeExitCode {
+  if (error instanceof AdminSocketError) return nodeExitCodes.badConfig;
   if (error instanceof ListenError) return nodeExitCodes.portUnavailable;
   if (error instanceof DataLockedError) return nodeExitCodes.dataLocked;
   if (error instanceof DataDamagedError || error instanceof DataMismatchError) return nodeExitCodes.dataRefused;
