@@ -21,6 +21,7 @@ const HELLO_TIMEOUT_MS = 4000;
 const NEWCOMERS_AT_MOST = 64;
 /** A peer pings twice a second; without that its connection is dead, whatever the system says. */
 const SILENCE_MS = 3000;
+const MAX_UNREAD_BYTES = 64 * 1024;
 const PONG = encodeFrame({ kind: 'pong' });
 
 export interface InboundServerOptions {
@@ -143,8 +144,10 @@ export class InboundServer {
   }
 
   #onFrame(socket: tls.TLSSocket, member: MemberSlot, frame: Frame): void {
-    if (frame.kind === 'ping') socket.write(PONG);
-    else if (frame.kind === 'hello' || frame.kind === 'refused' || frame.kind === 'pong')
+    // A peer that pings without end and reads nothing gets no more answers.
+    if (frame.kind === 'ping') {
+      if (socket.writableLength < MAX_UNREAD_BYTES) socket.write(PONG);
+    } else if (frame.kind === 'hello' || frame.kind === 'refused' || frame.kind === 'pong')
       throw new Refusal(`an unexpected ${frame.kind}`);
     else this.#options.onMessage(member, frame);
   }

@@ -31,6 +31,19 @@ describe('the comparison of states', () => {
     expect(audit.note(1, at(1024, 'aa'), MEMBERS)).toEqual([finding]);
   });
 
+  it('goes on whatever slots a member claims to have reached', () => {
+    const audit = new StateAudit(1);
+    audit.note(1, at(1024, 'aa'), MEMBERS);
+    for (let claim = 1; claim <= 200; claim++) audit.note(3, at(1e12 + 1024 * claim, 'cc'), MEMBERS);
+    for (let slot = 2048; slot <= 200 * 1024; slot += 1024) {
+      audit.note(2, at(slot, 'aa'), MEMBERS);
+      audit.note(3, at(slot, 'aa'), MEMBERS);
+      const isBad = slot === 200 * 1024;
+      const findings = audit.note(1, at(slot, isBad ? 'bb' : 'aa'), MEMBERS);
+      expect(findings.map(({ kind }) => kind)).toEqual(isBad ? ['selfIsOdd'] : []);
+    }
+  });
+
   it('calls nobody odd without a majority of all members', () => {
     const two = new StateAudit(1);
     two.note(1, at(1024, 'aa'), [1, 2]);

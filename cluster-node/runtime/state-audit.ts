@@ -44,6 +44,7 @@ export class StateAudit {
   /** Since which slot members are odd. */
   readonly #odd = new Map<MemberSlot, Slot>();
   #splitAt: Slot = 0;
+  readonly #ownUpTo: Record<DigestKind, Slot> = { changes: 0, content: 0 };
   readonly #comparisons: Record<DigestKind, Map<Slot, Comparison>> = { changes: new Map(), content: new Map() };
 
   constructor(self: MemberSlot) {
@@ -54,6 +55,7 @@ export class StateAudit {
   note(from: MemberSlot, of: StateDigest, voters: readonly MemberSlot[]): AuditFinding[] {
     const comparison = this.#comparison(of);
     if (comparison === null) return [];
+    if (from === this.#self) this.#ownUpTo[of.kind] = Math.max(of.slot, this.#ownUpTo[of.kind]);
     comparison.byMember.set(from, of.digest);
     return this.#judge(comparison, voters);
   }
@@ -77,15 +79,15 @@ export class StateAudit {
     });
   }
 
-  /** null for a slot so old that it is forgotten. */
+  /** null for a slot that others are kept before. */
   #comparison({ kind, slot }: StateDigest): Comparison | null {
     const bySlot = this.#comparisons[kind];
     const known = bySlot.get(slot);
     if (known !== undefined) return known;
     if (bySlot.size >= SLOTS_KEPT) {
-      const oldest = Math.min(...bySlot.keys());
-      if (slot < oldest) return null;
-      bySlot.delete(oldest);
+      const least = leastUseful([...bySlot.keys(), slot], this.#ownUpTo[kind]);
+      if (least === slot) return null;
+      bySlot.delete(least);
     }
     const comparison = { kind, slot, byMember: new Map(), reported: new Set<MemberSlot>() };
     bySlot.set(slot, comparison);
@@ -134,6 +136,15 @@ export class StateAudit {
     this.#splitAt = 0;
     return [...findings, { kind: 'splitIsOver', of }];
   }
+}
+
+/**
+ * The oldest of those that this node has passed; while there is none, the one furthest ahead. So no claim of slots far away can
+ * push out those that this node is about to reach.
+ */
+function leastUseful(slots: readonly Slot[], ownUpTo: Slot): Slot {
+  const oldest = Math.min(...slots);
+  return oldest < ownUpTo ? oldest : Math.max(...slots);
 }
 
 /** What was found, in a sentence. */

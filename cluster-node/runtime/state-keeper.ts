@@ -80,6 +80,7 @@ export class StateKeeper {
   }
 
   onPeerDigest(from: MemberSlot, digest: StateDigest): void {
+    if (digest.slot % AGREED_SLOT_INTERVAL !== 0) return;
     this.#report(this.#audit.note(from, digest, this.#around.membership.voters));
   }
 
