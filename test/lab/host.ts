@@ -63,14 +63,15 @@ export class LabHost {
     this.disk = new DataDisk(place.enclosure, this.#folder);
   }
 
-  /** Of a process in the host, to its end; throws when it fails. Needs neither network nor sshd, and works while it is frozen. */
+  /** Runs in the host to its end; throws when it fails. Needs neither network nor sshd, and works while it is frozen. */
+  // Without start files: bash takes an input that is a socket for a remote login, and would read them.
   async root(shellCommand: string, options?: CommandOptions): Promise<string> {
-    return await run(await this.#inside(['bash', '-c', shellCommand]), options);
+    return await run(await this.#inside(['bash', '--norc', '-c', shellCommand]), options);
   }
 
   /** The same, for commands that may fail. */
   async tryRoot(shellCommand: string, options?: CommandOptions): Promise<CommandResult> {
-    return await attempt(await this.#inside(['bash', '-c', shellCommand]), options);
+    return await attempt(await this.#inside(['bash', '--norc', '-c', shellCommand]), options);
   }
 
   /** OpenSSH's client with the host's key verified, over the bastion where the host is behind one. */

@@ -155,7 +155,6 @@ async function populate(state: LabState, hosts: readonly HostOptions[], base: st
     const cgroups = new HostCgroup(state.name, name).folders;
     const place = { folder: hostFolder(state.name, name), rootFileSystem: base, cgroups, authorizedKey, neighbours };
     const { fingerprints, knownHosts } = await writeHostFiles({
-      labName: state.name,
       subnet: state.subnet,
       ...host,
       ...place,
@@ -206,10 +205,10 @@ async function removeDeadLabs(): Promise<void> {
 
 async function remove(name: string, state: LabState | null): Promise<void> {
   if (state !== null) {
-    // In order, as a power cut: the kernel has nothing to write when the enclosure's mounts go.
-    const lab = new Lab(state);
     const enclosure = new Enclosure(state.enclosure);
-    if (await enclosure.isUp()) await inTurns(lab.hosts, async (host) => await host.cut().catch(() => {}));
+    // In order, as a power cut: the kernel has nothing to write when the enclosure's mounts go.
+    const withDisks = new Lab(state).hosts.filter(({ options }) => options.kind !== 'light');
+    if (await enclosure.isUp()) await inTurns(withDisks, async (host) => await host.cut().catch(() => {}));
     await enclosure.end(state.subnet);
   }
   await removeLabCgroups(name);

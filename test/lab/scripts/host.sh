@@ -10,7 +10,7 @@ root=$folder/root
 disks() {
   # Killed, not cut off: they are as they were.
   ! mountpoint -q "$root" || return 0
-  mkdir -p "$folder"/{system,data,root,disk}
+  mkdir -p "$folder"/{data,root,disk,system}
   if [ "$KIND" = full ]; then
     [ -f "$folder/system.img" ] || { truncate -s 2G "$folder/system.img"; mkfs.ext4 -q -m0 -F -E lazy_itable_init=1,lazy_journal_init=1 "$folder/system.img"; }
     [ -f "$folder/data.img" ] || { truncate -s "${DATA_MIB}M" "$folder/data.img"; mkfs.ext4 -q -m0 -F "$folder/data.img"; }
@@ -21,9 +21,10 @@ disks() {
   mkdir -p "$folder"/system/{changes,work}
   mount -t overlay -o "lowerdir=$ROOT_FILE_SYSTEM,upperdir=$folder/system/changes,workdir=$folder/system/work" lab-host "$root"
   [ -e "$folder/prepared" ] || {
-    chroot "$root" /bin/bash -s <"$folder/prepare.sh"
-    sync -f "$folder/system"
-    touch "$folder/prepared"
+    cp -a "$folder/files/." "$root/"
+    [ ! -s "$folder/prepare.sh" ] || chroot "$root" /bin/bash -e <"$folder/prepare.sh"
+    [ "$KIND" = light ] || sync -f "$folder/system"
+    : >"$folder/prepared"
   }
 }
 
@@ -36,31 +37,34 @@ sick_disk() {
 
 # A fresh network and clock for each boot: no socket, rule or uptime of the last one is left.
 boot() {
-  local uptime; uptime=$(cut -d. -f1 /proc/uptime)
-  unshare --net --time --fork --boottime "-$uptime" /bin/bash "$0" "$folder" inside
+  local uptime
+  read -r uptime _ </proc/uptime
+  unshare --net --time --fork --boottime "-${uptime%.*}" /bin/bash "$0" "$folder" inside
 }
 
-switch() { nsenter --net=/proc/1/ns/net "$@"; }
+switch() { nsenter --net=/proc/1/ns/net ip -batch -; }
 
 plug() { # DEVICE PORT BRIDGE ADDRESS MAC
-  switch ip link delete "$2" 2>/dev/null || true
+  local make="link add $1 address $5 type veth peer name $2 netns 1"
+  # The end of the last boot's cable may still be there.
+  [ ! -e "$folder/booted" ] || switch <<<"link delete $2" 2>/dev/null || true
   if [ "$CABLE" = slow ]; then
     : >"$folder/$2.ready"
     /usr/bin/python3 "$here/cable.py" "$1" "$2" "$folder/cable.json" >"$folder/$2.ready" &
     for _ in $(seq 500); do [ -s "$folder/$2.ready" ] && break; sleep 0.02; done
-    ip link set "$1" address "$5"
-  else
-    ip link add "$1" address "$5" type veth peer name "$2" netns 1
+    make="link set $1 address $5"
   fi
-  switch ip link set "$2" master "$3" up
-  ip address add "$4" dev "$1"
-  ip link set "$1" up
+  ip -batch - <<<"$make
+address add $4 dev $1
+link set $1 up
+link set lo up"
+  switch <<<"link set $2 master $3 up"
 }
 
 inside() {
-  ip link set lo up
   [ -z "$FRONT_ADDRESS" ] || { plug eth0 "$FRONT_PORT" front "$FRONT_ADDRESS" "$FRONT_MAC"; ip route add default via "$GATEWAY"; }
   [ -z "$BACK_ADDRESS" ] || plug "$BACK_DEVICE" "$BACK_PORT" back "$BACK_ADDRESS" "$BACK_MAC"
+  : >"$folder/booted"
   # Only now: cables are not slowed down by the host's limits nor frozen with it.
   for cgroup in $CGROUPS; do echo $$ >"$cgroup/cgroup.procs"; done
   local what=(--boot) binds=("--bind=$folder/data:/srv/data")
