@@ -9,6 +9,7 @@ import { Button } from '../../ui/button.tsx';
 import { Card } from '../../ui/card.tsx';
 import { plural } from '../../ui/format.ts';
 import { AddHostDialog } from './add-host-dialog.tsx';
+import { CheckHostsDialog } from './check-hosts-dialog.tsx';
 import { ClusterCard } from './cluster-card.tsx';
 import { CreateClusterDialog } from './create-cluster-dialog.tsx';
 import { EmptyFleet } from './empty-fleet.tsx';
@@ -20,7 +21,7 @@ const provisioning = new Set(['labUp', 'labDown', 'clusterCreate', 'clusterDestr
 
 export function FleetScreen() {
   const snapshot = useStore(fleet);
-  const [dialog, setDialog] = useState<'addHost' | 'createCluster' | null>(null);
+  const [dialog, setDialog] = useState<'addHost' | 'checkHosts' | 'createCluster' | null>(null);
   if (snapshot === null) return null;
   const running = snapshot.operations.filter((each) => isRunning(each) && provisioning.has(each.kind));
   const empty = snapshot.hosts.length === 0 && snapshot.clusters.length === 0;
@@ -35,6 +36,9 @@ export function FleetScreen() {
         </div>
         <div className="ml-auto flex gap-2">
           <LabMenu hasLab={snapshot.hosts.some((host) => host.origin === 'lab')} />
+          <Button needsEngine disabled={snapshot.hosts.length === 0} onClick={() => setDialog('checkHosts')}>
+            Check hosts
+          </Button>
           <Button needsEngine onClick={() => setDialog('addHost')}>
             <Plus aria-hidden className="size-4" /> Add host
           </Button>
@@ -69,6 +73,7 @@ export function FleetScreen() {
       )}
       {snapshot.hosts.length > 0 && <HostTable hosts={snapshot.hosts} clusters={snapshot.clusters} />}
       <AddHostDialog open={dialog === 'addHost'} onClose={() => setDialog(null)} />
+      <CheckHostsDialog open={dialog === 'checkHosts'} onClose={() => setDialog(null)} />
       <CreateClusterDialog open={dialog === 'createCluster'} onClose={() => setDialog(null)} />
     </div>
   );

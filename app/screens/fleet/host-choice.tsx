@@ -2,20 +2,25 @@ import type { HostView } from '../../../electron/contract/model.ts';
 import { HostReachability } from '../../ui/condition.tsx';
 import { formatBytes, plural } from '../../ui/format.ts';
 
-/** Which hosts get a node. One that is not reachable cannot be chosen, and says why. */
+/** Which hosts get a node, or are checked. One that is not reachable cannot be chosen, and says why. */
 export function HostChoice(props: {
   hosts: readonly HostView[];
   chosen: readonly string[];
   onChange: (hostIds: readonly string[]) => void;
+  purpose?: 'cluster' | 'check';
 }) {
   const { chosen } = props;
   const tolerates = Math.max(0, Math.ceil(chosen.length / 2) - 1);
   return (
     <fieldset>
       <legend className="mb-1 flex w-full items-baseline justify-between text-xs font-medium text-dim">
-        Hosts: one node on each
+        {props.purpose === 'check' ? 'Hosts' : 'Hosts: one node on each'}
         <span className="font-normal text-faint">
-          {chosen.length === 0 ? 'choose 3 or 5' : `${plural(chosen.length, 'voter')}: tolerates ${tolerates}`}
+          {props.purpose === 'check'
+            ? `${chosen.length} of ${props.hosts.length}`
+            : chosen.length === 0
+              ? 'choose 3 or 5'
+              : `${plural(chosen.length, 'voter')}: tolerates ${tolerates}`}
         </span>
       </legend>
       <div className="max-h-64 overflow-y-auto rounded-lg border border-line">

@@ -1,5 +1,5 @@
 /** One host: what it waits for an answer to, what it is, what a check finds, and taking it off the list. */
-import { useState } from 'react';
+import { useCallback, useState } from 'react';
 import type { CheckItem, Failure, HostView } from '../../../electron/contract/model.ts';
 import { engine } from '../../live/connection.ts';
 import { failureOf } from '../../live/failure.ts';
@@ -32,10 +32,11 @@ function HostDialogOf({ host, open, onClose }: { host: HostView; open: boolean; 
     }
     setBusy(null);
   };
-  const check = () =>
-    attempt('check', async () => {
-      setItems((await engine().hosts.check({ hostId: host.hostId })).items);
-    });
+  const look = useCallback(async () => {
+    setItems((await engine().hosts.check({ hostId: host.hostId })).items);
+  }, [host.hostId]);
+  const check = () => attempt('check', look);
+  const again = useCallback(() => void look().catch((error: unknown) => setFailure(failureOf(error))), [look]);
   const remove = () =>
     attempt('remove', async () => {
       await engine().hosts.remove({ hostId: host.hostId });
@@ -73,7 +74,7 @@ function HostDialogOf({ host, open, onClose }: { host: HostView; open: boolean; 
         {host.reachability.failure !== null && host.reachability.state !== 'hostKeyUnknown' && (
           <FailureNote failure={host.reachability.failure} />
         )}
-        {items !== null && <CheckList items={items} />}
+        {items !== null && <CheckList hostId={host.hostId} items={items} onFixed={again} />}
         <Facts host={host} />
       </div>
     </Dialog>
