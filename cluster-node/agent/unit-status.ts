@@ -1,4 +1,5 @@
 /** What systemd says of a node's unit, read and put into words. Pure. */
+import { constants } from 'node:os';
 import { restartIsFutile } from '../contract/exit-codes.ts';
 import type { ServiceState } from '../contract/sample.ts';
 import { describeExit } from '../supervisor/restart-policy.ts';
@@ -79,7 +80,7 @@ function whyDown(of: Shown): string {
       return exited ? whyExited(status) : 'the node ended in an unknown way';
     case 'signal':
     case 'core-dump':
-      return describeExit({ code: null, signal: `signal ${status}` });
+      return describeExit({ code: null, signal: signalName(status) });
     case 'watchdog':
       return 'the node gave no sign of life for too long and was ended by the watchdog';
     case 'start-limit-hit':
@@ -97,6 +98,10 @@ function whyDown(of: Shown): string {
     default:
       return `systemd says: ${of('Result') || 'nothing'}`;
   }
+}
+
+function signalName(number: number): string {
+  return Object.entries(constants.signals).find(([, value]) => value === number)?.[0] ?? `signal ${number}`;
 }
 
 /** Exit codes from 200 on are systemd's own, of what goes wrong before the program starts (systemd.exec(5), "Process exit codes"). */
