@@ -67,6 +67,7 @@ export interface NodeParts {
   readonly logger: Logger;
   /** This node's state is not the majority's and must be built again in a new life; snapshots above the slot are in doubt. */
   readonly onStateDiverged: (reason: string, trustedUpTo: Slot) => void;
+  readonly onTicked: () => void;
 }
 
 export class SynodNode {
@@ -339,6 +340,7 @@ export class SynodNode {
         if (newest?.slot === slot) this.#state.noteSnapshot(newest);
         this.#pending.appliedUpTo(this.#state.machine.appliedUpTo);
       },
+      onTicked: this.#parts.onTicked,
     });
   }
 

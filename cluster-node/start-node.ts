@@ -32,6 +32,10 @@ export interface NodeSurroundings {
   readonly onDiskFailed: (error: unknown) => void;
   /** The process must end now and be started again: its state is not the majority's. */
   readonly onStateDiverged: (reason: string) => void;
+  /** What it is at before it answers, in words. */
+  readonly onProgress: (doing: string) => void;
+  /** The core works: told at every tick. */
+  readonly onTicked: () => void;
 }
 
 /** Starts a node. Throws ListenError, the errors of storage/errors.ts, or the system's; then nothing is left open. */
@@ -65,7 +69,12 @@ async function start(loaded: LoadedConfig, surroundings: NodeSurroundings): Prom
       onFatal: onDiskFailed,
     },
   });
-  let doing = 'it reads its data folder';
+  let doing = '';
+  const progress = (text: string) => {
+    doing = text;
+    surroundings.onProgress(text);
+  };
+  progress('it reads its data folder');
   const admin = createAdminServer({
     socketPath: loaded.adminSocket,
     doing: () => doing,
@@ -98,7 +107,7 @@ async function start(loaded: LoadedConfig, surroundings: NodeSurroundings): Prom
       // It fails only by closing the log (LogClosedError): a disk that fails ends the process by itself.
       trim: (slot) => void storage.trimBelow(slot, retained).catch(() => undefined),
       raise: (key, text) => {
-        if (node === null) doing = text;
+        if (node === null) progress(text);
         else node.alarms.raise(key, text);
       },
       clear: (key, text) => node?.alarms.clear(key, text),
@@ -111,12 +120,12 @@ async function start(loaded: LoadedConfig, surroundings: NodeSurroundings): Prom
       snapshots,
       logger,
       fetch,
-      onProgress: (text) => {
-        doing = text;
-      },
+      onProgress: progress,
     });
     await noteVows(dataDir, leaseReadsOf(config)?.durationMs ?? 0, (milliseconds) => {
-      doing = `it waits ${milliseconds} ms for the end of lease vows made before electionTimeoutMs or leaseReads was changed`;
+      progress(
+        `it waits ${milliseconds} ms for the end of lease vows made before electionTimeoutMs or leaseReads was changed`,
+      );
       logger.info({ milliseconds }, doing);
       return sleep(milliseconds);
     });
@@ -138,6 +147,7 @@ async function start(loaded: LoadedConfig, surroundings: NodeSurroundings): Prom
       admin,
       logger,
       onStateDiverged,
+      onTicked: surroundings.onTicked,
     };
     node = new SynodNode(parts);
     await node.open();

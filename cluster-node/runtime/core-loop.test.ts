@@ -41,6 +41,7 @@ function scripted(script: Effect[][], around: Partial<CoreSurroundings> = {}) {
     onLost: () => {},
     onFetchSnapshot: () => {},
     onInstall: () => {},
+    onTicked: () => {},
     onLogUnreadable: (error) => done.push(`unreadable: ${(error as Error).message}`),
     ...around,
   });
@@ -79,6 +80,18 @@ test('the inputs of one turn make one write', async () => {
   await turn();
   expect(records.map(({ sequence }) => sequence)).toEqual([1, 2, 3]);
   expect(done).toEqual(['flush']);
+});
+
+test('a tick that was taken is a sign of life, and a stopped loop gives none', async () => {
+  let ticked = 0;
+  const { loop } = scripted([], { onTicked: () => void ticked++ });
+  loop.submit({ kind: 'tick' });
+  await turn();
+  expect(ticked).toBe(1);
+  loop.stop();
+  loop.submit({ kind: 'tick' });
+  await turn();
+  expect(ticked).toBe(1);
 });
 
 test('a tick is taken after what came in the same turn, and once', async () => {

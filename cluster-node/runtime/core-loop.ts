@@ -44,6 +44,8 @@ export interface CoreSurroundings {
   readonly onFetchSnapshot: (from: MemberSlot, slot: Slot) => void;
   /** The core is about to be told that the machine stands at this slot: from now on it must. */
   readonly onInstall: (slot: Slot) => void;
+  /** The core has taken a tick, and with it all that came before. */
+  readonly onTicked: () => void;
 }
 
 /** Knowledge that may be lost waits this long for a record that must be written. */
@@ -101,6 +103,7 @@ export class CoreLoop {
       this.#isTickDue = false;
       this.#obeyAll(this.#core.step({ kind: 'tick' }, this.#around.nowMs()));
       this.#takeInputs();
+      this.#around.onTicked();
     }
     if (!this.#isStopped) this.#write();
   }

@@ -1,12 +1,13 @@
 /** `synod-node run`: the process around a node. It ends by SIGTERM, or because going on would not be safe. */
-import { pino, type Logger } from 'pino';
 import { AdminSocketError } from '../api/admin.ts';
 import { type NodeExitCode, nodeExitCodes } from '../contract/exit-codes.ts';
 import { startNode } from '../start-node.ts';
 import { noteDiskFailure } from '../storage/disk-failures.ts';
 import { DataDamagedError, DataLockedError, DataMismatchError, isNoSpace } from '../storage/errors.ts';
 import { ListenError } from '../net/listen.ts';
+import { createLogger } from './logger.ts';
 import { ConfigError, type LoadedConfig, loadConfig } from './load-config.ts';
+import { serviceManagerOf } from './service-manager.ts';
 import { VERSION } from './version.ts';
 
 /** Resolves with the exit code when the node was asked to stop. Where it cannot go on, it ends the process itself. */
@@ -33,8 +34,15 @@ export async function runNode(configPath: string): Promise<number> {
   });
   process.on('SIGHUP', () => undefined);
   nodeLogger.info({ version: VERSION, pid: process.pid, cluster: config.clusterName }, 'starting');
+  const serviceManager = serviceManagerOf(process.env, nodeLogger);
+  let doing = 'it starts';
+  serviceManager.starting(() => doing);
   const surroundings = {
     logger: nodeLogger,
+    onProgress: (text: string) => {
+      doing = text;
+    },
+    onTicked: () => serviceManager.alive(performance.now()),
     onDiskFailed: (error: unknown) => endForDisk(loaded.dataDir, error, end),
     onStateDiverged: (reason: string) =>
       end(nodeExitCodes.stateDiverged, null, `${reason}; starting again builds it anew`),
@@ -46,7 +54,9 @@ export async function runNode(configPath: string): Promise<number> {
   });
   // What a start leaves behind half done is what a crash would leave: the next one copes with it.
   const node = await Promise.race([starting, stopAsked.then(() => null)]);
+  if (node !== null) serviceManager.ready();
   const signal = await stopAsked;
+  serviceManager.stopping();
   if (node === null) {
     nodeLogger.info({ signal }, 'stopped before it had started');
     return nodeExitCodes.stopped;
@@ -86,11 +96,4 @@ function exitCodeOf(error: unknown): NodeExitCode {
   if (error instanceof DataLockedError) return nodeExitCodes.dataLocked;
   if (error instanceof DataDamagedError || error instanceof DataMismatchError) return nodeExitCodes.dataRefused;
   return isNoSpace(error) ? nodeExitCodes.diskFull : nodeExitCodes.crashed;
-}
-
-/** One JSON object a line on standard output, which the service manager keeps. */
-function createLogger(): Logger {
-  const destination = pino.destination({ fd: 1, sync: true });
-  destination.on('error', () => undefined);
-  return pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination);
 }
