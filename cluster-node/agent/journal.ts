@@ -9,6 +9,7 @@ export async function tailJournal(unit: string, lines: number): Promise<string[]
   const wanted = ['--unit', unit, '--lines', String(lines), '--output', 'json', '--output-fields', 'MESSAGE'];
   const text = await runTool({
     tool: 'journalctl',
+    scope: 'system',
     arguments: ['--no-pager', '--quiet', ...wanted],
     timeoutMs: JOURNAL_TIMEOUT_MS,
   });

@@ -1,5 +1,5 @@
 /** The nodes of one place of this host (contract/host-layout.ts), and what each node's own configuration says of it. */
-import { lstat, readdir, readFile, realpath } from 'node:fs/promises';
+import { access, lstat, readdir, readFile, realpath } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { type HostPlace, nodeLayout } from '../contract/host-layout.ts';
@@ -20,6 +20,8 @@ export interface SupervisedFolder extends Folder {
   readonly keeper: 'supervisor';
   readonly supervisorSocket: string;
   readonly logPath: string;
+  /** What starts the supervisor with the host; null: nothing does. */
+  readonly userUnit: string | null;
 }
 
 /** A node of the place `system`. */
@@ -78,7 +80,17 @@ export async function openNodeFolder(place: HostPlace, nodeId: string): Promise<
   if (place.name === 'system') return { ...folder, keeper: 'systemd', unit: unit.name };
   const supervisorSocket = join(nodeDir, nodeLayout.supervisorSocket);
   assertSocketPath(supervisorSocket);
-  return { ...folder, keeper: 'supervisor', supervisorSocket, logPath: join(nodeDir, nodeLayout.logFile) };
+  const isKept = await access(unit.path).then(
+    () => true,
+    () => false,
+  );
+  return {
+    ...folder,
+    keeper: 'supervisor',
+    supervisorSocket,
+    logPath: join(nodeDir, nodeLayout.logFile),
+    userUnit: isKept ? unit.name : null,
+  };
 }
 
 async function readConfig(path: string) {

@@ -6,7 +6,7 @@
 import { existsSync } from 'node:fs';
 import { readdir, realpath, rename, rm, rmdir } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
-import { dataDirOn, type HostPlace, type NodePlace } from '../contract/host-layout.ts';
+import { dataDirOn, type HostPlace, type NodePlace, type NodeUnit } from '../contract/host-layout.ts';
 import { findNode, findRecorded } from '../supervisor/run-records.ts';
 import { CallFailedError, failCall } from '../supervisor/socket-call.ts';
 import { type NodeFolder, openNodeFolder } from './node-folders.ts';
@@ -33,10 +33,8 @@ export async function removeNode(request: RemoveRequest): Promise<{ removed: boo
   if (folder) {
     await assertOwnFolder(place, folder);
     await assertStopped(folder);
-    if (folder.keeper === 'systemd') {
-      await removeUnit(folder.unit, node.unit.path);
-      await removeOutside(node, folder.dataDir);
-    }
+    await removeUnit(node.unit);
+    if (place.name === 'system') await removeOutside(node, folder.dataDir);
     await rename(folder.nodeDir, join(place.nodesDir, REMOVING_PREFIX + nodeId));
   }
   await clearLeftovers(place.nodesDir, nodeId);
@@ -93,12 +91,19 @@ async function assertStopped(folder: NodeFolder): Promise<void> {
 }
 
 /** Before anything else: a node half removed must not be started by the next boot. */
-async function removeUnit(unit: string, path: string): Promise<void> {
+async function removeUnit({ scope, name, path }: NodeUnit): Promise<void> {
+  if (!existsSync(path)) return;
   const systemctl = (...words: readonly string[]) =>
-    runTool({ tool: 'systemctl', arguments: words, timeoutMs: SYSTEMCTL_TIMEOUT_MS });
-  if (existsSync(path)) await systemctl('disable', unit);
-  await rm(path, { force: true });
-  await systemctl('daemon-reload');
+    runTool({ tool: 'systemctl', scope, arguments: words, timeoutMs: SYSTEMCTL_TIMEOUT_MS });
+  try {
+    await systemctl('disable', name);
+  } catch (error) {
+    // The login's service manager may be gone by now; its next one reads the folders anew.
+    if (scope === 'system') throw error;
+    await rm(join(dirname(path), 'default.target.wants', name), { force: true });
+  }
+  await rm(path);
+  await systemctl('daemon-reload').catch(() => '');
 }
 
 /** What the place keeps of a node outside of the folder of its configuration. */

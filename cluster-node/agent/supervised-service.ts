@@ -1,13 +1,13 @@
 /**
- * Start, stop and state of the nodes that supervisors keep, as these tell. A supervisor is started in a session of its
- * own and is never this agent's to end: the agent dies with its SSH session, nodes do not.
+ * Start, stop and state of the nodes that supervisors keep, as these tell. A supervisor is started by the
+ * login's systemd or in a session of its own, and is never this agent's to end: the agent dies with its SSH session, nodes do not.
  */
 import { closeSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { ServiceState } from '../contract/sample.ts';
 import { askSupervisor, type SupervisorCall, type SupervisorStatus } from '../supervisor/control.ts';
 import { launchRelease, readLaunch, supervisorArguments } from '../supervisor/launch.ts';
-import { lineInWords, openLog } from '../supervisor/node-log.ts';
+import { appendSupervisorLine, lineInWords, openLog } from '../supervisor/node-log.ts';
 import {
   currentBootId,
   identify,
@@ -23,11 +23,13 @@ import { tailLogFile } from './log-tail.ts';
 import type { SupervisedFolder } from './node-folders.ts';
 import type { NodeService } from './node-service.ts';
 import { isStillWorking } from './still-working.ts';
+import { runTool } from './systemctl.ts';
 
 const STATUS_TIMEOUT_MS = 500;
 /** Longer than the supervisor's grace from SIGTERM to SIGKILL. */
 const STOP_TIMEOUT_MS = 15_000;
 const START_TIMEOUT_MS = 20_000;
+const UNIT_TIMEOUT_MS = 5_000;
 const WORKING_FOR_MS = 500;
 const POLL_MS = 25;
 const REASON_LINES = 12;
@@ -90,16 +92,36 @@ function isFailing({ state, isFailing }: SupervisorStatus): boolean {
 async function startNode(folder: SupervisedFolder): Promise<ServiceState> {
   const status = await askIfThere(folder, 'status', STATUS_TIMEOUT_MS);
   if (status && isFailing(status)) await askSupervisor(folder.supervisorSocket, 'restart', STOP_TIMEOUT_MS);
-  return waitUntilAnswering(folder, status ? () => SUPERVISOR_LEFT : startSupervisor(folder));
+  return waitUntilAnswering(folder, status ? () => SUPERVISOR_LEFT : await startSupervisor(folder));
 }
 
 async function restartNode(folder: SupervisedFolder): Promise<ServiceState> {
   const restarted = await askIfThere(folder, 'restart', STOP_TIMEOUT_MS);
-  return waitUntilAnswering(folder, restarted ? () => SUPERVISOR_LEFT : startSupervisor(folder));
+  return waitUntilAnswering(folder, restarted ? () => SUPERVISOR_LEFT : await startSupervisor(folder));
 }
 
 /** Gives back a function that says why the supervisor could not be started; null as long as nothing is known against it. */
-function startSupervisor(folder: SupervisedFolder): () => string | null {
+async function startSupervisor(folder: SupervisedFolder): Promise<() => string | null> {
+  return (await startUserUnit(folder)) ? () => null : spawnSupervisor(folder);
+}
+
+/** false: there is none, or the login's service manager is of no help; the node runs all the same, until the next start of the host. */
+async function startUserUnit({ userUnit, logPath }: SupervisedFolder): Promise<boolean> {
+  if (userUnit === null) return false;
+  const ask = (words: readonly string[]) =>
+    runTool({ tool: 'systemctl', scope: 'user', arguments: words, timeoutMs: UNIT_TIMEOUT_MS });
+  try {
+    // What is counted against the unit is forgotten: an operator has asked.
+    await ask(['reset-failed', userUnit]).catch(() => '');
+    await ask(['start', userUnit]);
+    return true;
+  } catch (error) {
+    appendSupervisorLine(logPath, 'warn', `started without ${userUnit}: ${(error as Error).message}`);
+    return false;
+  }
+}
+
+function spawnSupervisor(folder: SupervisedFolder): () => string | null {
   let why: string | null = null;
   const output = openLog(folder.logPath);
   try {

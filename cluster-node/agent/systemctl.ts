@@ -7,6 +7,8 @@ const STDERR_CHARACTERS = 400;
 
 export interface ToolCall {
   readonly tool: 'systemctl' | 'journalctl';
+  /** Whose service manager: the host's or the login's. */
+  readonly scope: 'system' | 'user';
   readonly arguments: readonly string[];
   readonly timeoutMs: number;
 }
@@ -16,28 +18,34 @@ export interface ToolCall {
  * `failed` with what it said.
  */
 export function runTool(call: ToolCall): Promise<string> {
-  const words = [call.tool, ...call.arguments].join(' ');
+  const words = call.scope === 'user' ? ['--user', ...call.arguments] : call.arguments;
+  const command = [call.tool, ...words].join(' ');
   const options = {
     timeout: call.timeoutMs,
     killSignal: 'SIGKILL',
     maxBuffer: OUTPUT_BYTES_AT_MOST,
-    env: { ...process.env, LC_ALL: 'C.UTF-8', SYSTEMD_COLORS: '0' },
+    env: { ...process.env, LC_ALL: 'C.UTF-8', SYSTEMD_COLORS: '0', XDG_RUNTIME_DIR: runtimeDir() },
   } as const;
   return new Promise((resolve, reject) => {
-    execFile(call.tool, call.arguments, options, (error, stdout, stderr) => {
+    execFile(call.tool, words, options, (error, stdout, stderr) => {
       if (error === null) return resolve(stdout);
-      reject(error.killed === true ? tooLate(words, call.timeoutMs) : toolFailure(words, error, stderr));
+      reject(error.killed === true ? tooLate(command, call.timeoutMs) : toolFailure(command, error, stderr));
     });
   });
 }
 
-function tooLate(words: string, timeoutMs: number): CallFailedError {
-  const message = `'${words}' did not end within ${timeoutMs / 1000} s`;
+/** Where the login's service manager is found; sudo, su and some sessions do not say. */
+function runtimeDir(): string {
+  return process.env['XDG_RUNTIME_DIR'] || `/run/user/${process.getuid?.() ?? 0}`;
+}
+
+function tooLate(command: string, timeoutMs: number): CallFailedError {
+  const message = `'${command}' did not end within ${timeoutMs / 1000} s`;
   return failCall('timeout', message, 'look at the service manager of the host: systemctl status');
 }
 
-function toolFailure(words: string, cause: Error & { code?: unknown }, stderr: string): CallFailedError {
+function toolFailure(command: string, cause: Error & { code?: unknown }, stderr: string): CallFailedError {
   const said = stderr.trim().slice(0, STDERR_CHARACTERS);
   const why = typeof cause.code === 'number' ? `exit code ${cause.code}${said && `: ${said}`}` : cause.message;
-  return new CallFailedError({ kind: 'failed', message: `'${words}' failed: ${why}` }, { cause });
+  return new CallFailedError({ kind: 'failed', message: `'${command}' failed: ${why}` }, { cause });
 }

@@ -51,7 +51,11 @@ async function serviceState(folder: UnitFolder): Promise<ServiceState> {
 
 async function showUnit({ unit }: UnitFolder, timeoutMs: number): Promise<UnitStatus> {
   const shown = ['show', '--property', SHOWN_PROPERTIES, unit];
-  return parseUnitStatus(await runTool({ tool: 'systemctl', arguments: shown, timeoutMs }));
+  return parseUnitStatus(await systemctl(shown, timeoutMs));
+}
+
+function systemctl(words: readonly string[], timeoutMs: number): Promise<string> {
+  return runTool({ tool: 'systemctl', scope: 'system', arguments: words, timeoutMs });
 }
 
 /** By unit: the last words of a life do not change, and are asked for every second. */
@@ -90,7 +94,7 @@ async function takeUpAgain(folder: UnitFolder, { state }: UnitStatus): Promise<v
 /** Returns when systemd has taken the request in. */
 async function ask(verb: 'start' | 'restart' | 'reset-failed', { unit }: UnitFolder): Promise<void> {
   const words = verb === 'reset-failed' ? [verb, unit] : [verb, '--no-block', unit];
-  await runTool({ tool: 'systemctl', arguments: words, timeoutMs: ASK_TIMEOUT_MS });
+  await systemctl(words, ASK_TIMEOUT_MS);
 }
 
 interface Before {
@@ -148,7 +152,7 @@ async function startFailure(folder: UnitFolder, kind: 'failed' | 'timeout', why:
 async function stopNode(folder: UnitFolder): Promise<ServiceState> {
   const { unit } = folder;
   if ((await showUnit(folder, ASK_TIMEOUT_MS)).state !== 'absent') {
-    await runTool({ tool: 'systemctl', arguments: ['stop', unit], timeoutMs: STOP_TIMEOUT_MS });
+    await systemctl(['stop', unit], STOP_TIMEOUT_MS);
     // However it ended: it was asked to.
     if ((await showUnit(folder, ASK_TIMEOUT_MS)).state === 'failed') await ask('reset-failed', folder);
   }
