@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { hostLayout, nodeLayout } from '../../cluster-node/contract/host-layout.ts';
 import { until } from '../fixtures/until.ts';
-import { type AgentClient, HostHome, standInRelease } from './host-home.ts';
+import type { AgentClient } from './agent-client.ts';
+import { HostHome, standInRelease } from './host-home.ts';
 
 const nodeId = 'n-test0001';
 let home: HostHome;

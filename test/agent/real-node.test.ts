@@ -11,7 +11,8 @@ import { nodeFiles } from '../../electron/engine/provision/plan/node-files.ts';
 import { freePorts } from '../fixtures/free-ports.ts';
 import { buildNodeBundle } from '../fixtures/node-bundle.ts';
 import { until } from '../fixtures/until.ts';
-import { type AgentClient, HostHome } from './host-home.ts';
+import type { AgentClient } from './agent-client.ts';
+import { HostHome } from './host-home.ts';
 
 const versions = { runtimeVersion: '24', releaseVersion: 'test' };
 const nodeIds = ['n-test0001', 'n-test0002', 'n-test0003'];

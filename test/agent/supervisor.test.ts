@@ -8,7 +8,8 @@ import { nodeLayout } from '../../cluster-node/contract/host-layout.ts';
 import { askSupervisor } from '../../cluster-node/supervisor/control.ts';
 import { isAlive } from '../../cluster-node/supervisor/process-identity.ts';
 import { until } from '../fixtures/until.ts';
-import { type AgentClient, HostHome, standInRelease } from './host-home.ts';
+import type { AgentClient } from './agent-client.ts';
+import { HostHome, standInRelease } from './host-home.ts';
 
 const nodeId = 'n-test0001';
 let home: HostHome;
