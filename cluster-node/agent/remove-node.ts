@@ -104,6 +104,8 @@ async function removeUnit({ scope, name, path }: NodeUnit): Promise<void> {
   }
   await rm(path);
   await systemctl('daemon-reload').catch(() => '');
+  // A unit that has failed would be listed on.
+  await systemctl('reset-failed', name).catch(() => '');
 }
 
 /** What the place keeps of a node outside of the folder of its configuration. */
