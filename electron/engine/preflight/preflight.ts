@@ -96,7 +96,7 @@ async function lookAt(
     signal,
   });
   const probe = parseProbe(stdout, hosts.get(hostId).name);
-  const sync = await measureSync(connection, probe.data.at, signal);
+  const sync = await measureSync(connection, probe, signal);
   const planned = await plannedHost(parts, hostId, request);
   return { hostId, planned, connection, gathered, probe, sync };
 }
@@ -106,10 +106,14 @@ function asLinkHost({ hostId, planned, connection }: Seen): LinkHost {
 }
 
 /** A folder that may not be written to, or a dd of another kind, is not a failure of the check: it is `unknown`. */
-async function measureSync(connection: HostConnection, folder: string, signal: AbortSignal): Promise<DiskSync | null> {
-  const options = { stdin: diskSyncScript(folder), timeoutMs: 30_000, expectedExitCodes: [0, 1], signal };
-  const { stdout } = await connection.exec(sh`/bin/sh -s`, options);
-  return parseDiskSync(stdout);
+async function measureSync(
+  connection: HostConnection,
+  { rights, data }: HostProbe,
+  signal: AbortSignal,
+): Promise<DiskSync | null> {
+  const options = { stdin: diskSyncScript(data.at), timeoutMs: 30_000, expectedExitCodes: [0, 1], signal };
+  const command = rights === 'sudo' ? sh`sudo -n /bin/sh -s` : sh`/bin/sh -s`;
+  return parseDiskSync((await connection.exec(command, options)).stdout);
 }
 
 async function itemsOf(

@@ -57,15 +57,19 @@ export function openPorts(firewall: 'firewalld' | 'ufw', ports: readonly number[
   };
 }
 
-/** For copies of one image. Programs that run go on with the old id until the host is started again. */
+/**
+ * For copies of one image. Drawn at random: systemd-machine-id-setup would take the id over again from a hypervisor or container.
+ * Programs that run go on with the old id until the host is started again.
+ */
 export const newMachineId: CheckFix = {
   fixId: 'machineId',
   title: 'Give it a machine id of its own',
   commands: [
     'cp -p /etc/machine-id /etc/machine-id.before-synod',
-    'rm -f /etc/machine-id',
-    'test ! -f /var/lib/dbus/machine-id || rm -f /var/lib/dbus/machine-id',
-    'systemd-machine-id-setup',
+    'tr -d - < /proc/sys/kernel/random/uuid > /etc/machine-id.synod-new',
+    'chmod 444 /etc/machine-id.synod-new',
+    'mv -f /etc/machine-id.synod-new /etc/machine-id',
+    '[ -L /var/lib/dbus/machine-id ] || [ ! -e /var/lib/dbus/machine-id ] || cp /etc/machine-id /var/lib/dbus/machine-id',
   ],
   undo: ['mv /etc/machine-id.before-synod /etc/machine-id'],
 };
