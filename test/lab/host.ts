@@ -64,14 +64,13 @@ export class LabHost {
   }
 
   /** Runs in the host to its end; throws when it fails. Needs neither network nor sshd, and works while it is frozen. */
-  // Without start files: bash takes an input that is a socket for a remote login, and would read them.
   async root(shellCommand: string, options?: CommandOptions): Promise<string> {
-    return await run(await this.#inside(['bash', '--norc', '-c', shellCommand]), options);
+    return await run(await this.#inside(shellCommand), options);
   }
 
   /** The same, for commands that may fail. */
   async tryRoot(shellCommand: string, options?: CommandOptions): Promise<CommandResult> {
-    return await attempt(await this.#inside(['bash', '--norc', '-c', shellCommand]), options);
+    return await attempt(await this.#inside(shellCommand), options);
   }
 
   /** OpenSSH's client with the host's key verified, over the bastion where the host is behind one. */
@@ -182,8 +181,10 @@ export class LabHost {
   }
 
   async #answers(): Promise<void> {
-    const listen =
-      'until read -r -t 5 banner < "/dev/tcp/$0/$1" && [[ $banner = SSH-* ]]; do sleep 0.05; done 2>/dev/null';
+    // Waits by reading from a pipe that stays empty: a program started for each pause would cost more than the boots do.
+    const pause = 'exec 9<> <(:); pause() { read -r -t 0.05 -u 9 || true; }';
+    const greets = 'read -r -t 5 banner < "/dev/tcp/$0/$1" && [[ $banner = SSH-* ]]';
+    const listen = `${pause}; { until ${greets}; do pause; done; } 2>/dev/null`;
     await this.#place.enclosure.run(['bash', '-c', listen, this.address, String(this.sshPort)], {
       timeoutMs: BOOT_TIMEOUT_MS,
     });
@@ -202,9 +203,11 @@ export class LabHost {
     await until(`the disks of ${this.name} are free`, async () => await enclosure.succeeds(isFree), 30_000);
   }
 
-  async #inside(command: Command): Promise<Command> {
+  async #inside(shellCommand: string): Promise<Command> {
     const { pid } = await this.#findInit();
-    return ['nsenter', '--target', String(pid), ...NAMESPACES, '--', 'env', '-i', ...ENVIRONMENT, ...command];
+    // Bash takes an input that is a socket for a remote login, and would read start files.
+    const shell = ['env', '-i', ...ENVIRONMENT, 'bash', '--norc', '-c', shellCommand];
+    return ['nsenter', '--target', String(pid), ...NAMESPACES, '--', ...shell];
   }
 
   /** The host's process 1, as numbered on this machine. */

@@ -78,7 +78,9 @@ async function down(name: string): Promise<number> {
 }
 
 async function status(): Promise<number> {
-  for (const { name } of readLabs()) {
+  const labs = readLabs();
+  if (labs.length === 0) write('no lab is here');
+  for (const { name } of labs) {
     const lab = await openLab(name).catch(() => null);
     if (lab === null) write(`${name}: its owner ended; the next start of a lab, or down --name ${name}, removes it`);
     for (const host of lab?.hosts ?? []) {
