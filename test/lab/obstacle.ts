@@ -1,4 +1,5 @@
 /** What keeps a lab from running on this machine. */
+import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { findHierarchies } from './cgroups.ts';
 import { isRootFileSystemThere } from './root-file-system.ts';
@@ -17,6 +18,11 @@ const NEEDED = {
   '/dev/loop-control': 'a kernel with loop devices',
 };
 
+const NAMESPACES = ['--mount', '--net', '--pid', '--fork', '--mount-proc'];
+/** What root may do on a machine but often not in a container. */
+const PROBE =
+  'mount -t tmpfs probe /run; ip link add probe type bridge; mkdir "$0/synod-lab-probe-$$"; rmdir "$0/synod-lab-probe-$$"';
+
 /**
  * null: labs can run here. Else the reason, in words that complete "skipped: …". SYNOD_LAB_OBSTACLE gives one from outside:
  * test/run.js does where the root file system cannot be built.
@@ -28,7 +34,10 @@ export function labObstacle(): string | null {
   if (process.getuid?.() !== 0) return 'only root can make hosts under systemd-nspawn';
   const missing = Object.entries(NEEDED).flatMap(([file, origin]) => (existsSync(file) ? [] : [origin]));
   if (missing.length > 0) return `this machine lacks ${missing.join(', ')}`;
-  if (findHierarchies() === null) return 'cgroup v2 is not mounted';
+  const hierarchies = findHierarchies();
+  if (hierarchies === null) return 'cgroup v2 is not mounted';
+  const refused = spawnSync('unshare', [...NAMESPACES, 'sh', '-ec', PROBE, hierarchies.unified], { encoding: 'utf8' });
+  if (refused.status !== 0) return `this machine's root lacks rights: ${refused.stderr.trim().split('\n').at(-1)}`;
   if (!isRootFileSystemThere() && !existsSync('/usr/sbin/debootstrap'))
     return 'the root file system is not built and debootstrap is missing';
   return null;
