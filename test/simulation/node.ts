@@ -10,6 +10,7 @@ import type { CoreStatus, Effect, Input, RecoveredState } from '../../cluster-no
 import { majorityQuorums } from '../../cluster-node/paxos/quorum.ts';
 import type { PaxosRules } from '../../cluster-node/paxos/rules.ts';
 import { type HeldMessage, HeldMessages } from '../../cluster-node/runtime/held-messages.ts';
+import { Backlog } from './backlog.ts';
 import { Bounds } from './bounds.ts';
 import { Clients } from './clients.ts';
 import { Disk } from './disk.ts';
@@ -37,6 +38,7 @@ export class SimulatedNode {
   disk: SimulatedDisk;
   readonly clients: Clients;
   readonly strain: Strain;
+  readonly #backlog: Backlog;
   readonly #bounds = new Bounds();
   readonly replica: Replica;
   #world: World;
@@ -50,7 +52,6 @@ export class SimulatedNode {
   #syncing = 0;
   /** Tells fsyncs apart: a calmed disk ends the one under way soon. */
   #syncNumber = 0;
-  #pausedUntilMs = 0;
   #ticks = 0;
   #clock = { offsetMs: 0, rate: 1 };
   readonly #held = new HeldMessages();
@@ -65,6 +66,7 @@ export class SimulatedNode {
     this.#world = world;
     this.member = member;
     this.#random = world.stream(FIRST_NODE_STREAM + member);
+    this.#backlog = new Backlog(world, this.#random, (input) => this.#give(input));
     this.disk = this.#newDisk();
     this.clients = new Clients(world, member);
     this.strain = new Strain(world);
@@ -73,7 +75,7 @@ export class SimulatedNode {
       member,
       disk: () => this.disk,
       diskMs: () => this.strain.diskMs,
-      later: (meanMs, run) => this.#later(meanMs, run),
+      later: (meanMs, run) => this.#backlog.later(meanMs, run),
       give: (input) => this.#give(input),
     });
     world.receivers.set(member, this);
@@ -136,7 +138,7 @@ export class SimulatedNode {
 
   /** The process stands still; what comes meanwhile is taken afterwards. */
   pause(ms: number): void {
-    this.#pausedUntilMs = this.#world.nowMs + ms;
+    this.#backlog.pause(ms);
   }
 
   /** The process dies of it: what is on disk is not known any more. */
@@ -158,8 +160,8 @@ export class SimulatedNode {
   calm(): void {
     this.#crashAfterEffects = null;
     this.#syncFails = false;
-    this.#pausedUntilMs = 0;
     this.strain.calm();
+    this.#backlog.calm();
     if (this.#syncing > 0) this.#endSyncAfter(this.#random.gap(this.strain.diskMs));
   }
 
@@ -229,7 +231,7 @@ export class SimulatedNode {
     this.#delivered = [];
     this.#syncing = 0;
     this.#syncFails = false;
-    this.#pausedUntilMs = 0;
+    this.#backlog.clear();
     this.#crashAfterEffects = null;
     this.clients.reset(this.#life);
     if (isCalm) return;
@@ -255,12 +257,7 @@ export class SimulatedNode {
 
   #give(input: Input): void {
     const { nowMs, trace } = this.#world;
-    if (this.#core === null) return;
-    if (nowMs < this.#pausedUntilMs) {
-      const life = this.#life;
-      const resume = () => life === this.#life && this.#give(input);
-      return this.#world.after(this.#pausedUntilMs - nowMs, resume);
-    }
+    if (this.#core === null || this.#backlog.keeps(input)) return;
     if (input.kind === 'snapshotInstalled') this.#install(input.slot);
     const effects = this.#core.step(input, this.#localMs());
     trace.step(this.member, nowMs, input, effects);
@@ -289,7 +286,7 @@ export class SimulatedNode {
         return this.clients.onRefused(effect.request, effect.reason);
       case 'readLog': {
         const { to, fromSlot, maxBytes } = effect;
-        return this.#later(this.strain.diskMs, () => this.#readLog({ to, fromSlot, maxBytes }));
+        return this.#backlog.later(this.strain.diskMs, () => this.#readLog({ to, fromSlot, maxBytes }));
       }
       case 'fetchSnapshot':
         return this.replica.fetch(effect.from, effect.slot);
@@ -358,7 +355,7 @@ export class SimulatedNode {
   #deliver(effect: Extract<Effect, { kind: 'deliver' }>): void {
     this.#world.checker.onDeliver(this.member, effect.entry, this.decidedUpTo);
     this.#delivered.push(effect);
-    if (this.#delivered.length === 1) this.#later(APPLY_MS, () => this.#apply());
+    if (this.#delivered.length === 1) this.#backlog.later(APPLY_MS, () => this.#apply());
   }
 
   /** Executes everything delivered so far: clients of this node get their answers. */
@@ -382,12 +379,5 @@ export class SimulatedNode {
     this.replica.install(decidedUpTo);
     if (slot > decidedUpTo) this.#delivered = [];
     this.clients.answerReads(this.machine);
-  }
-
-  #later(meanMs: number, run: () => void): void {
-    const life = this.#life;
-    this.#world.after(this.#random.gap(meanMs), () => {
-      if (life === this.#life && this.isUp) run();
-    });
   }
 }
