@@ -148,4 +148,21 @@ describe('a change of leader', () => {
     expect(cluster.leader()).toBe(leader);
     expect([1, 2, 3].map((member) => cluster.status(member).promised)).toEqual(ballots);
   });
+
+  it('is left to another candidate that a voter has promised more, while vows keep both waiting', () => {
+    const cluster = new DiskCluster([1, 2, 3]);
+    cluster.run(1000);
+    const leader = cluster.leader();
+    const [candidate, voter] = [1, 2, 3].filter((member) => member !== leader) as [number, number];
+    cluster.cut.add(`${candidate}-${leader}`);
+    cluster.cut.add(`${candidate}-${voter}`);
+    const { promised: ballot } = cluster.status(candidate);
+    cluster.give(candidate, { kind: 'message', from: leader, message: { kind: 'transferLeadership', ballot } });
+    expect(cluster.status(candidate).role).toBe('candidate');
+    // As if the third one had asked it meanwhile: nothing that this candidate proposes would be accepted there.
+    const message = { kind: 'prepare', ballot: ballot + 5 * 1024, configId: 1, fromSlot: 1, leaseReleased: 0 } as const;
+    cluster.give(voter, { kind: 'message', from: leader, message });
+    cluster.run(HEARTBEAT_MS);
+    expect(cluster.status(candidate).role).toBe('follower');
+  });
 });

@@ -133,10 +133,15 @@ export class Proposer {
     if (isLate) learner.ask(from);
   }
 
-  /** An acceptor bound to a higher ballot will never accept from this leader: make room for one it can accept from. */
+  /**
+   * An acceptor bound to a higher ballot will never accept from this leader: make room for one it can accept from. A candidate
+   * would be such a leader. While vows to an earlier one keep it waiting, the other one waits as well; so would they take
+   * turns, if both went on: each led for a moment, deposed by the promise that the other got meanwhile.
+   */
   onForeignPromise(promised: Ballot): void {
     this.#parts.election.sawBallot(promised);
     if (this.leadership !== null && promised > this.leadership.ballot) this.#stepDown('higherBallot');
+    if (this.#candidacy !== null && promised > this.#candidacy.ballot) this.#giveUp();
   }
 
   /** The leader whose promised ballot this node has hands over to it. */
