@@ -17,8 +17,8 @@ import { drawMix, type Mix } from './swarm.ts';
 import { Violation } from './violation.ts';
 import { World } from './world.ts';
 
-/** Four timeouts to elect, two to send again what a dead leader swallowed, two for what an election may have to catch up. */
-const LIVENESS_BOUND_MS = 8 * ELECTION_TIMEOUT_MS;
+/** Why so long: docs/protocol.md. */
+const LIVENESS_BOUND_MS = 4 * ELECTION_TIMEOUT_MS;
 /** A node far behind may need a round trip and a disk read for each slot when pages are small. */
 const CATCH_UP_MS_PER_SLOT = 5;
 /** A node far behind in small pages needs some time; it must only ever end. */
