@@ -21,7 +21,7 @@ const NEEDED = {
 const NAMESPACES = ['--mount', '--net', '--pid', '--fork', '--mount-proc'];
 /** What root may do on a machine but often not in a container. */
 const PROBE =
-  'mount -t tmpfs probe /run; ip link add probe type bridge; mkdir "$0/synod-lab-probe-$$"; rmdir "$0/synod-lab-probe-$$"';
+  'mount -t tmpfs probe /run; ip link add probe type bridge; rmdir "$(mktemp -d -p "$0" synod-lab-probe-XXXXXX)"';
 
 /**
  * null: labs can run here. Else the reason, in words that complete "skipped: …". SYNOD_LAB_OBSTACLE gives one from outside:
