@@ -314,7 +314,7 @@ export class SynodNode {
       nowMs: loaded.config.leaseReads === null ? () => performance.now() : bootClock(),
       log: storage,
       apply: (slot, value) => this.#state.apply(slot, value),
-      send: (to, message) => this.#transport.send(to, message),
+      peers: this.#transport,
       onApplied: ({ request, result }) => {
         if (request.origin === self.memberSlot && request.boot === this.#boot)
           this.#pending.applied(request.sequence, result);

@@ -55,7 +55,7 @@ export class OutboundLink {
     if (!this.#isClosed) this.#connect();
   }
 
-  /** Sends with everything else of this event-loop turn; lost when the connection is down. */
+  /** Sends with everything else of this event-loop turn, at `flush` or at its end; lost when the connection is down. */
   send(frame: Buffer, isEssential: boolean): void {
     if (!this.#isUp) return;
     this.#queue.push({ bytes: frame, isEssential });
@@ -63,22 +63,22 @@ export class OutboundLink {
     this.#isFlushDue = true;
     process.nextTick(() => {
       this.#isFlushDue = false;
-      this.#flush();
+      this.flush();
     });
+  }
+
+  flush(): void {
+    const socket = this.#socket;
+    if (!this.#isUp || socket === null) return;
+    while (!this.#queue.isEmpty && !socket.writableNeedDrain) socket.write(this.#queue.take(WRITE_BYTES));
   }
 
   close(): void {
     this.#isClosed = true;
     if (this.#timer) clearTimeout(this.#timer);
-    if (this.#isUp) this.#flush();
+    if (this.#isUp) this.flush();
     this.#socket?.end();
     this.#socket?.destroySoon();
-  }
-
-  #flush(): void {
-    const socket = this.#socket;
-    if (!this.#isUp || socket === null) return;
-    while (!this.#queue.isEmpty && !socket.writableNeedDrain) socket.write(this.#queue.take(WRITE_BYTES));
   }
 
   #connect(): void {
@@ -104,7 +104,7 @@ export class OutboundLink {
     socket.on('drain', () => {
       // A slow path that still takes bytes is not a dead one, though pongs are late on it.
       heardAtMs = performance.now();
-      this.#flush();
+      this.flush();
     });
     socket.on('data', (chunk: Buffer) => {
       heardAtMs = performance.now();

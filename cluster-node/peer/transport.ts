@@ -100,6 +100,11 @@ export class Transport {
     link.send(this.#frameOf(message), isEssential);
   }
 
+  /** Sends what would leave at the end of the turn. */
+  flush(): void {
+    for (const { link } of this.#links.values()) link.flush();
+  }
+
   /** A message for several members comes several times running, and is put into bytes once. */
   #frameOf(message: PeerMessage | DigestFrame): Buffer {
     if (this.#encoded?.message !== message) this.#encoded = { message, frame: encodeFrame(message) };

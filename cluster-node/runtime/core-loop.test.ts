@@ -30,7 +30,7 @@ function scripted(script: Effect[][], around: Partial<CoreSurroundings> = {}) {
       done.push(`apply ${slot}`);
       return null;
     },
-    send: (to, message) => done.push(`send ${message.kind} to ${to}`),
+    peers: { send: (to, message) => done.push(`send ${message.kind} to ${to}`), flush: () => {} },
     onApplied: () => undefined,
     onAppliedUpTo: (slot) => done.push(`applied ${slot}`),
     onReadTaken: () => undefined,
@@ -72,6 +72,17 @@ test('a message that vows something leaves only when that is on disk', async () 
   loop.submit({ kind: 'durable', upTo: 2 });
   await turn();
   expect(done.at(-1)).toBe('send nack to 4');
+});
+
+test('what goes to others leaves before the disk is woken', async () => {
+  const done: string[] = [];
+  const { loop } = scripted([[send(2, 0), persist(1)]], {
+    peers: { send: (to) => done.push(`send to ${to}`), flush: () => done.push('sent') },
+    log: { append: () => {}, flush: () => done.push('write'), readEntries: () => Promise.resolve([]) },
+  });
+  loop.submit({ kind: 'link', member: 2, up: true });
+  await turn();
+  expect(done).toEqual(['send to 2', 'sent', 'write']);
 });
 
 test('the inputs of one turn make one write', async () => {
@@ -142,7 +153,9 @@ test('of repeated prepares and promises one a member and page is held, of the hi
   const send = (to: number, message: PeerMessage) =>
     left.push(`${message.kind} ${'ballot' in message ? message.ballot : ''} to ${to}`);
   const repeated = Array.from({ length: 1000 }, () => [vow(1025, 0), vow(1025, 1), ask(2, 3), ask(3, 3)]).flat();
-  const { loop } = scripted([[persist(1), ...repeated, vow(2049, 0), vow(1025, 0)]], { send });
+  const { loop } = scripted([[persist(1), ...repeated, vow(2049, 0), vow(1025, 0)]], {
+    peers: { send, flush: () => {} },
+  });
   loop.submit({ kind: 'tick' });
   await turn();
   loop.submit({ kind: 'durable', upTo: 1 });

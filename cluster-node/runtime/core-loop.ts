@@ -26,7 +26,11 @@ export interface CoreSurroundings {
     readEntries(fromSlot: Slot, maxBytes: number): Promise<Entry[]>;
   };
   readonly apply: (slot: Slot, value: Uint8Array) => Applied | null;
-  readonly send: (to: MemberSlot, message: PeerMessage) => void;
+  readonly peers: {
+    send(to: MemberSlot, message: PeerMessage): void;
+    /** What was given to `send` leaves now. */
+    flush(): void;
+  };
   readonly onApplied: (applied: Applied) => void;
   /** Everything up to this slot has been executed. */
   readonly onAppliedUpTo: (slot: Slot) => void;
@@ -105,7 +109,10 @@ export class CoreLoop {
       this.#takeInputs();
       this.#around.onTicked();
     }
-    if (!this.#isStopped) this.#write();
+    if (this.#isStopped) return;
+    // Others first: they have a way to go and a disk of their own, and waking this node's disk thread may cost this one the core.
+    this.#around.peers.flush();
+    this.#write();
   }
 
   #takeInputs(): void {
@@ -138,7 +145,7 @@ export class CoreLoop {
   #obey(effect: Exclude<Effect, { kind: 'deliver' }>): void {
     switch (effect.kind) {
       case 'send':
-        if (effect.afterDurable <= this.#durableUpTo) return this.#around.send(effect.to, effect.message);
+        if (effect.afterDurable <= this.#durableUpTo) return this.#around.peers.send(effect.to, effect.message);
         this.#mustFlush = true;
         return this.#held.hold(effect);
       case 'persist':
@@ -170,7 +177,7 @@ export class CoreLoop {
 
   #release(durableUpTo: number): void {
     this.#durableUpTo = Math.max(this.#durableUpTo, durableUpTo);
-    for (const { to, message } of this.#held.release(this.#durableUpTo)) this.#around.send(to, message);
+    for (const { to, message } of this.#held.release(this.#durableUpTo)) this.#around.peers.send(to, message);
   }
 
   #write(): void {
