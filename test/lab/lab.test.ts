@@ -10,7 +10,7 @@ const obstacle = labObstacle();
 /** The first lab of a machine builds its root file system. */
 const START_MS = 15 * 60_000;
 
-describe.skipIf(obstacle !== null)(`a lab of three hosts (skipped: ${obstacle})`, { timeout: 60_000 }, () => {
+describe.skipIf(obstacle !== null)(`a lab of three hosts (skipped: ${obstacle})`, { timeout: 180_000 }, () => {
   let lab: Lab;
 
   beforeAll(async () => {
@@ -125,7 +125,7 @@ describe.skipIf(obstacle !== null)(`a lab of three hosts (skipped: ${obstacle})`
   });
 });
 
-describe.skipIf(obstacle !== null)(`labs side by side (skipped: ${obstacle})`, { timeout: 60_000 }, () => {
+describe.skipIf(obstacle !== null)(`labs side by side (skipped: ${obstacle})`, { timeout: 180_000 }, () => {
   it('do not meet, and leave nothing', async () => {
     const [one, two] = await Promise.all([startLab({ hosts: 1 }), startLab({ hosts: [{ kind: 'light' }] })]);
     expect(one.host(1).address).not.toBe(two.host(1).address);

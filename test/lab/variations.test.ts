@@ -15,7 +15,7 @@ const obstacle = labObstacle();
 /** The first lab of a machine builds its root file system. */
 const START_MS = 15 * 60_000;
 
-describe.skipIf(obstacle !== null)(`hosts of all kinds (skipped: ${obstacle})`, { timeout: 60_000 }, () => {
+describe.skipIf(obstacle !== null)(`hosts of all kinds (skipped: ${obstacle})`, { timeout: 180_000 }, () => {
   let lab: Lab;
 
   beforeAll(async () => {
@@ -99,7 +99,7 @@ describe.skipIf(obstacle !== null)(`hosts of all kinds (skipped: ${obstacle})`, 
   });
 });
 
-describe.skipIf(obstacle !== null)(`a lab whose owner is killed (skipped: ${obstacle})`, { timeout: 60_000 }, () => {
+describe.skipIf(obstacle !== null)(`a lab whose owner is killed (skipped: ${obstacle})`, { timeout: 180_000 }, () => {
   it('is off at once, and removed by the next start', async () => {
     const name = `orphan-${process.pid}`;
     const code = `import { startLab } from ${JSON.stringify(join(import.meta.dirname, 'lab.ts'))};
