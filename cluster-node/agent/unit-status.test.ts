@@ -75,3 +75,8 @@ it('tells a stopped node from one that systemd does not know', () => {
     reason: `systemd knows no unit ${unit}`,
   });
 });
+
+it('does not take silence for a stopped node', () => {
+  expect(() => parseUnitStatus('')).toThrow(/did not say/);
+  expect(() => parseUnitStatus('MainPID=0\nLoadState=loaded\n')).toThrow(/did not say/);
+});

@@ -3,6 +3,7 @@ import { constants } from 'node:os';
 import { restartIsFutile } from '../contract/exit-codes.ts';
 import type { ServiceState } from '../contract/sample.ts';
 import { describeExit } from '../supervisor/restart-policy.ts';
+import { failCall } from '../supervisor/socket-call.ts';
 
 /** Of org.freedesktop.systemd1(5). */
 const properties = [
@@ -30,10 +31,15 @@ export interface UnitStatus {
   readonly invocation: string;
 }
 
-/** `text` is what `systemctl show -p …` wrote about one unit. */
+/**
+ * `text` is what `systemctl show -p …` wrote about one unit. Throws CallFailedError where it does not say how the unit is: that must not
+ * pass for a stopped one.
+ */
 export function parseUnitStatus(text: string): UnitStatus {
   const shown = new Map(text.split('\n').map((line) => [line.slice(0, line.indexOf('=')), afterEqual(line)]));
   const of = (property: Property): string => shown.get(property) ?? '';
+  if (of('ActiveState') === '' || of('LoadState') === '')
+    throw failCall('failed', `systemctl did not say how the unit is: '${text.slice(0, 200)}'`);
   const state = stateOf(of);
   const mainPid = Number(of('MainPID')) || null;
   const isDown = state === 'failed' || state === 'restarting';
