@@ -32,6 +32,8 @@ interface Kind {
 const percent = (ratio: number) => `${(ratio * 100).toFixed(1)} %`;
 const ms = (duration: number) => `${duration.toFixed(0)} ms`;
 const NEVER = [0, 0] as const;
+/** Of the members that may join later, so many are struck like the first ones; nothing happens to one that is not there. */
+const JOINERS = 2;
 
 const KINDS = {
   loss: {
@@ -252,11 +254,12 @@ export function drawSchedule(random: Random, mix: Mix): FaultEvent[] {
 
 function drawOne(random: Random, kind: FaultKind, { atMs, mix }: { atMs: number; mix: Mix }): FaultEvent {
   const { forMs, amount } = KINDS[kind];
+  const members = mix.memberCount + (mix.changesMembers ? JOINERS : 0);
   return {
     atMs,
     kind,
-    member: random.integer(1, mix.memberCount),
-    other: random.integer(1, mix.memberCount),
+    member: random.integer(1, members),
+    other: random.integer(1, members),
     forMs: random.between(forMs[0], forMs[1]),
     amount: random.between(amount[0], amount[1]),
     draw: random.integer(0, 0x7fffffff),

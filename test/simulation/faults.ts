@@ -1,26 +1,24 @@
 /** Inflicts the faults of a schedule on the world, and counts those that really happened. */
 import type { MemberSlot } from '../../cluster-node/contract/ballot.ts';
-import { votersOf } from '../../cluster-node/contract/configuration.ts';
-import type { Entry } from '../../cluster-node/contract/peer.ts';
+import { DamageBudget } from './damage-budget.ts';
 import { type FaultEvent, inWords } from './fault-schedule.ts';
 import { drawChange } from './membership-changes.ts';
 import type { SimulatedNode } from './node.ts';
 import { Random } from './random.ts';
-import type { Votes } from './votes.ts';
 import type { World } from './world.ts';
 
-/** With fewer members the others cannot make up for what one disk lost. */
-const MIN_MEMBERS_FOR_DAMAGE = 3;
 const MEAN_AGE_OF_ROT_SLOTS = 10;
 const DAMAGES = ['bitRot', 'bitRot', 'lostWrite', 'misdirectedWrite'] as const;
 
 export class Faults {
   #world: World;
   #nodes: ReadonlyMap<MemberSlot, SimulatedNode>;
+  readonly #budget: DamageBudget;
 
   constructor(world: World, nodes: ReadonlyMap<MemberSlot, SimulatedNode>) {
     this.#world = world;
     this.#nodes = nodes;
+    this.#budget = new DamageBudget(world.checker.votes, nodes);
   }
 
   /** Has every fault happen at its time. */
@@ -140,32 +138,18 @@ export class Faults {
     );
   }
 
-  /**
-   * At most one member's copy of a slot is damaged at a time, and never while a disk is lost: one intact copy of what is
-   * chosen remains, and enough members remain to tell that nothing is.
-   */
   #rot(node: SimulatedNode, fault: FaultEvent): void {
-    const nodes = this.#voters();
-    if (
-      nodes.length < MIN_MEMBERS_FOR_DAMAGE ||
-      this.#world.mix.changesMembers ||
-      !nodes.includes(node) ||
-      !node.isUp ||
-      nodes.some(({ hasLostDisk }) => hasLostDisk)
-    )
-      return;
+    if (!this.#isMember(node) || !node.isUp) return;
     const random = new Random(fault.draw);
-    const { votes } = this.#world.checker;
-    const lastSlot = votes.lastAccepted;
+    const { checker } = this.#world;
+    const lastSlot = checker.votes.lastAccepted;
     if (lastSlot === 0) return;
     for (let count = Math.floor(fault.amount); count > 0; count--) {
       const slot = lastSlot - Math.min(lastSlot - 1, Math.floor(random.gap(MEAN_AGE_OF_ROT_SLOTS)));
-      const others = nodes.filter((other) => other !== node);
-      if (node.disk.entry(slot) === undefined || others.some(({ disk }) => disk.damagedSlots.has(slot))) continue;
-      if (votes.chosen(slot) !== undefined && !others.some(({ disk }) => holds(disk.entry(slot), votes))) continue;
+      if (node.disk.entry(slot) === undefined || !this.#budget.allowsDamage(node, slot)) continue;
       const how = random.pick(DAMAGES);
       this.#world.count(how);
-      this.#world.checker.onDamaged(node.member);
+      checker.onDamaged(node.member);
       node.disk.damage(slot, how, random);
     }
   }
@@ -186,13 +170,8 @@ export class Faults {
     snapshots.damage(count);
   }
 
-  /** A minority at most, and not while anything else is damaged. */
   #loseDisk(node: SimulatedNode): void {
-    const nodes = this.#voters();
-    if (this.#world.mix.changesMembers || !nodes.includes(node)) return;
-    const lost = nodes.filter(({ hasLostDisk }) => hasLostDisk).length;
-    const isAnyRotten = nodes.some(({ disk }) => disk.damagedSlots.size > 0);
-    if (node.hasLostDisk || isAnyRotten || lost + 1 > Math.floor((nodes.length - 1) / 2)) return;
+    if (!this.#isMember(node) || node.hasLostDisk || !this.#budget.allowsLoss(node)) return;
     this.#world.count('lostDisk');
     node.loseDisk();
   }
@@ -201,8 +180,10 @@ export class Faults {
   #reconfigure(fault: FaultEvent): void {
     const leader = this.#leader();
     if (leader === undefined || !this.#world.mix.changesMembers) return;
-    const change = drawChange(fault, leader.member, this.#world.checker.votes.configuration);
-    if (change !== null) leader.reconfigure(change);
+    const { configuration } = this.#world.checker.votes;
+    const isLost = (member: MemberSlot) => this.#nodes.get(member)?.hasLostDisk === true;
+    const change = drawChange(fault, configuration, { leader: leader.member, isLost });
+    if (change !== null && this.#budget.allowsChange(change, leader.member)) leader.reconfigure(change);
   }
 
   #transfer(fault: FaultEvent): void {
@@ -216,8 +197,8 @@ export class Faults {
     });
   }
 
-  #voters(): SimulatedNode[] {
-    return votersOf(this.#world.checker.votes.configuration).flatMap((member) => this.#nodes.get(member) ?? []);
+  #isMember({ member }: SimulatedNode): boolean {
+    return this.#world.checker.votes.configuration.members.some(({ memberSlot }) => memberSlot === member);
   }
 
   #leader(): SimulatedNode | undefined {
@@ -233,8 +214,4 @@ export class Faults {
 
 function isPair({ member, other }: FaultEvent, from: MemberSlot, to: MemberSlot): boolean {
   return (from === member && to === other) || (from === other && to === member);
-}
-
-function holds(entry: Entry | undefined, votes: Votes): boolean {
-  return entry !== undefined && votes.isChosen(entry);
 }

@@ -12,8 +12,8 @@ const MAX_LEARNERS = 2;
 /** What the fault asks of the leader, as far as the configuration has room for it; null: nothing. */
 export function drawChange(
   { kind, draw }: FaultEvent,
-  leader: MemberSlot,
   configuration: Configuration,
+  { leader, isLost }: { readonly leader: MemberSlot; readonly isLost: (member: MemberSlot) => boolean },
 ): ConfigurationChange | null {
   const random = new Random(draw);
   const voters = votersOf(configuration);
@@ -29,7 +29,10 @@ export function drawChange(
       return learners.length === 0 ? null : { kind, memberSlot: random.pick(learners).memberSlot };
     case 'remove': {
       const others = configuration.members.filter(({ memberSlot }) => memberSlot !== leader);
-      return others.length === 0 ? null : { kind, memberSlot: random.pick(others).memberSlot };
+      // Whoever lost its disk is replaced first.
+      const lost = others.filter(({ memberSlot }) => isLost(memberSlot));
+      const removable = lost.length > 0 && random.chance(0.7) ? lost : others;
+      return removable.length === 0 ? null : { kind, memberSlot: random.pick(removable).memberSlot };
     }
     case 'setQuorums': {
       const phase2 = random.integer(1, voters.length);

@@ -27,11 +27,17 @@ const RARE: readonly ControlName[] = [
 ];
 
 describe('the simulator', () => {
-  it(`finds no violation in ${SEEDS} seeds`, { timeout: 60_000 }, () => {
+  it(`finds no violation in ${SEEDS} seeds, in some of which disks lose things while members change`, {
+    timeout: 60_000,
+  }, () => {
+    let losingAndChanging = 0;
     for (let seed = 1; seed <= SEEDS; seed++) {
-      const { violation } = simulate(seed);
+      const { violation, faults } = simulate(seed);
       expect(violation, `replay: npm run sim -- --seeds 1 --seed ${seed}`).toBeNull();
+      const { bitRot = 0, lostWrite = 0, lostDisk = 0, promote = 0, remove = 0 } = faults;
+      if (bitRot + lostWrite + lostDisk > 0 && promote + remove > 0) losingAndChanging += 1;
     }
+    expect(losingAndChanging).toBeGreaterThan(0);
   });
 
   it('gives the same history for the same seed, in another thread too, and another for another seed', async () => {

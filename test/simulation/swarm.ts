@@ -25,7 +25,7 @@ export interface Mix {
   /** Each node's clock runs faster or slower by up to this share; 0: all alike. */
   readonly driftRatio: number;
   readonly leaseReads: LeaseReads | null;
-  /** Either members change or disks are damaged: both at once may lose what no protocol could find again. */
+  /** Learners come, vote, and go; members are removed; quorums get other sizes. */
   readonly changesMembers: boolean;
   /** Nodes have the product's log over bytes, not a list of records. */
   readonly hasRealLog: boolean;
