@@ -195,9 +195,10 @@ export class Checker {
     const { acceptedAt, snapshotUpTo } = this.#acceptor(member);
     for (let slot = durableUpTo; slot > durableUpTo - SLOTS_CHECKED_PER_ANSWER && slot > snapshotUpTo; slot--) {
       const accepted = acceptedAt[slot] ?? 0;
-      // A decided value counts as accepted under every later ballot: it binds them all.
-      if (accepted < ballot && !this.votes.holdsChosen(member, slot))
-        throw new Violation('durable before sent', `accepted slot ${slot} of member ${member}, ballot ${ballot}`);
+      // A decided value counts as accepted under every later ballot: it binds them all. Not under an earlier one.
+      if (accepted === ballot || this.votes.holds(member, slot, ballot)) continue;
+      const invariant = accepted < ballot ? 'durable before sent' : 'accepted is of this ballot';
+      throw new Violation(invariant, `accepted slot ${slot} of member ${member}, ballot ${ballot}`);
     }
   }
 

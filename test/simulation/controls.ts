@@ -97,6 +97,9 @@ export const CONTROLS = {
   'counts itself before durable': rule({ ownCount: (_, receivedUpTo) => receivedUpTo }),
   'does not write down what it learned': rule({ mustKeepLearned: () => false }),
   'believes a notice about any ballot': rule({ noticeProves: () => true }),
+  'counts what is decided for a leader that it has left': rule({
+    mayAcknowledge: ({ leader, counted }) => leader === counted,
+  }),
 
   // Members.
   'proposes past a stop entry': rule({ isLast: () => false }),

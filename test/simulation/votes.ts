@@ -82,14 +82,12 @@ export class Votes {
     if (chosen === undefined && isConfigurationValue(vote.value)) this.#onStop(slot, vote.value);
   }
 
-  /** Whether the member has the value chosen in this slot on disk, under whichever ballot. */
-  holdsChosen(member: MemberSlot, slot: Slot): boolean {
+  /** Whether the member has on disk what it accepted in this slot under `ballot`, or, under a lower one, what is chosen there. */
+  holds(member: MemberSlot, slot: Slot, ballot: Ballot): boolean {
     const chosen = this.#chosen[slot];
-    if (chosen === undefined) return false;
-    return (
-      this.#bySlot[slot]?.some((vote) => (vote.durableAt & (1 << member)) !== 0 && areEqual(vote.value, chosen)) ===
-      true
-    );
+    const counts = (vote: Vote) =>
+      vote.ballot === ballot || (vote.ballot < ballot && chosen !== undefined && areEqual(vote.value, chosen));
+    return this.#bySlot[slot]?.some((vote) => (vote.durableAt & (1 << member)) !== 0 && counts(vote)) === true;
   }
 
   /**
