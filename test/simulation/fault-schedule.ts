@@ -231,6 +231,29 @@ const KINDS = {
     inWords: ({ member, amount }) =>
       `${amount < 2 ? 'the newest snapshot' : 'all snapshots'} of node ${member} can be read no more`,
   },
+  rivalChanges: {
+    share: 0.3,
+    gapMs: [300, 2500],
+    forMs: [600, 2000],
+    amount: [50, 450],
+    inWords: ({ draw, amount, forMs }) =>
+      `the leader is not heard for at most ${ms(forMs)}, and asked for a change after ${ms(amount)}, as is its successor (draw ${draw})`,
+  },
+  stall: {
+    share: 0.3,
+    gapMs: [100, 1000],
+    forMs: [50, 2500],
+    amount: NEVER,
+    inWords: ({ member, other, forMs }) => `the link ${member} → ${other} holds back what is sent for ${ms(forMs)}`,
+  },
+  leaderForgets: {
+    share: 0.2,
+    gapMs: [300, 2000],
+    forMs: [100, 600],
+    amount: [20, 120],
+    inWords: ({ member, amount, forMs }) =>
+      `the leader reaches only node ${member} and crashes after ${ms(amount)} with nothing written; ${member} answers ${ms(forMs)} later`,
+  },
 } satisfies Record<string, Kind>;
 
 export type FaultKind = keyof typeof KINDS;

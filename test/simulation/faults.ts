@@ -8,6 +8,12 @@ import { Random } from './random.ts';
 import type { World } from './world.ts';
 
 const MEAN_AGE_OF_ROT_SLOTS = 10;
+/** Long before anyone misses it. */
+const QUICK_RESTART_MS = 30;
+const SLOW_SYNC_MS = 100;
+/** How often an operator looks who leads. */
+const LOOK_MS = 5;
+const CHANGES = ['addLearner', 'addLearner', 'promote', 'remove', 'setQuorums'] as const;
 const DAMAGES = ['bitRot', 'bitRot', 'lostWrite', 'misdirectedWrite'] as const;
 
 export class Faults {
@@ -62,6 +68,9 @@ export class Faults {
       case 'partition':
       case 'oneWayPartition':
         return this.#partition(fault);
+      case 'stall':
+        this.#world.count('stall');
+        return network.stall(fault.member, fault.other, this.#world.nowMs + fault.forMs);
       case 'hub':
         return this.#cut(fault, (from, to) => from !== fault.member && to !== fault.member);
       case 'leaderCutOff':
@@ -71,7 +80,11 @@ export class Faults {
       case 'promote':
       case 'remove':
       case 'setQuorums':
-        return this.#reconfigure(fault);
+        return this.#reconfigure(fault, this.#leader());
+      case 'leaderForgets':
+        return this.#leaderForgets(fault);
+      case 'rivalChanges':
+        return this.#rivalChanges(fault);
       case 'transfer':
       case 'deafTransfer':
         return this.#transfer(fault);
@@ -177,13 +190,59 @@ export class Faults {
   }
 
   /** Asks the leader, which may refuse; what comes of it is counted when it is chosen. */
-  #reconfigure(fault: FaultEvent): void {
-    const leader = this.#leader();
+  #reconfigure(fault: FaultEvent, leader: SimulatedNode | undefined): void {
     if (leader === undefined || !this.#world.mix.changesMembers) return;
     const { configuration } = this.#world.checker.votes;
     const isLost = (member: MemberSlot) => this.#nodes.get(member)?.hasLostDisk === true;
     const change = drawChange(fault, configuration, { leader: leader.member, isLost });
     if (change !== null && this.#budget.allowsChange(change, leader.member)) leader.reconfigure(change);
+  }
+
+  /**
+   * Two leaders of one configuration each propose its end. The first takes in everybody's requests while nothing comes of it, so
+   * its own stop entry may lie in a later slot than the one that is chosen, and be told to whoever leads next.
+   */
+  #rivalChanges(fault: FaultEvent): void {
+    const first = this.#leader();
+    const { network, checker, mix } = this.#world;
+    if (first === undefined || !mix.changesMembers) return;
+    const random = new Random(fault.draw);
+    const ask = (leader: SimulatedNode) =>
+      this.#reconfigure({ ...fault, kind: random.pick(CHANGES), draw: random.integer(0, 0x7fffffff) }, leader);
+    this.#cut(fault, (from) => from === first.member);
+    const untilMs = this.#world.nowMs + fault.forMs;
+    const { configId } = checker.votes.configuration;
+    const askSecond = () => {
+      if (this.#world.isCalm || this.#world.nowMs >= untilMs) return;
+      if (checker.votes.configuration.configId > configId)
+        return this.#nodes.forEach((_, member) => network.heal(first.member, member));
+      const second = [...this.#nodes.values()].find((node) => node !== first && node.status()?.role === 'leader');
+      if (second !== undefined) ask(second);
+      this.#world.after(LOOK_MS, askSecond);
+    };
+    this.#world.after(fault.amount, () => {
+      if (!this.#world.isCalm) ask(first);
+      askSecond();
+    });
+  }
+
+  /**
+   * One node has what the leader proposed and forgot, and its answer comes when that leader leads again, under another ballot,
+   * and has proposed otherwise. The disks are slow, so that this finds it undecided.
+   */
+  #leaderForgets(fault: FaultEvent): void {
+    const leader = this.#leader();
+    if (leader === undefined || leader.member === fault.member) return;
+    const { network, nowMs, mix } = this.#world;
+    const endMs = fault.amount + fault.forMs;
+    this.#cut({ ...fault, forMs: fault.amount }, (from, to) => from === leader.member && to !== fault.member);
+    network.stall(fault.member, leader.member, nowMs + endMs);
+    leader.strain.fillDisk(fault.amount + 2 * QUICK_RESTART_MS);
+    for (const node of this.#nodes.values())
+      if (node !== leader) node.strain.slowDisk(SLOW_SYNC_MS / mix.syncMsMean, endMs);
+    this.#world.after(fault.amount, () => {
+      if (!this.#world.isCalm) leader.crashAfter(0, QUICK_RESTART_MS);
+    });
   }
 
   #transfer(fault: FaultEvent): void {

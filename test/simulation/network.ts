@@ -54,6 +54,12 @@ export class Network {
     if (from !== to) this.#cutUntilMs[link] = Math.max(this.#cutUntilMs[link] as number, untilMs);
   }
 
+  /** What is sent in this direction arrives at virtual time `untilMs` at the soonest: nothing is lost, all of it is late. */
+  stall(from: MemberSlot, to: MemberSlot, untilMs: number): void {
+    const link = linkOf(from, to);
+    this.#lastArrivalMs[link] = Math.max(this.#lastArrivalMs[link] as number, untilMs);
+  }
+
   heal(from: MemberSlot, to: MemberSlot): void {
     this.#cutUntilMs[linkOf(from, to)] = 0;
   }
