@@ -58,6 +58,11 @@ export class Leadership {
   readonly configId: number;
   /** Phase 1 found accepted values up to here; earlier leaders may have answered clients for any of them. */
   readonly recoveredUpTo: Slot;
+  /**
+   * What phase 1 found ends with a stop entry. The next configuration may have decided more after it, under a lower ballot,
+   * which this leader does not take over: it cannot tell what a read must see.
+   */
+  readonly tookOverStop: boolean;
   /** While a transfer is under way nothing new is proposed. */
   isPaused = false;
   #proposedUpTo: Slot;
@@ -91,7 +96,8 @@ export class Leadership {
         gapUpTo: 0,
       });
     const last = recovered.at(-1);
-    this.#hasStop = this.#isStopped = last !== undefined && parts.membership.successorIn(last.value) !== null;
+    this.tookOverStop = last !== undefined && parts.membership.successorIn(last.value) !== null;
+    this.#hasStop = this.#isStopped = this.tookOverStop;
     parts.acceptor.accept(ballot, []);
     this.#proposeAgain(recovered);
   }

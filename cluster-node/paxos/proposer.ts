@@ -198,7 +198,7 @@ export class Proposer {
   }
 
   registerRead(request: RequestId, replyTo: MemberSlot): boolean {
-    if (this.leadership === null) return false;
+    if (this.leadership === null || this.leadership.tookOverStop) return false;
     const { rules, log, lease, confirmation, options } = this.#parts;
     const readSlot = rules.readSlot(log.decidedUpTo, this.leadership.recoveredUpTo);
     if (lease.holds(this.leadership.ballot)) {
