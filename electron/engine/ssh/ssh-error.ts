@@ -29,6 +29,10 @@ export type SshErrorKind =
   /** What arrived on the host has not the digest of what was sent, twice in a row. */
   | 'uploadCorrupted'
   | 'localFile'
+  /** The login may not have root's rights: nothing was run. */
+  | 'sudoRefused'
+  /** sudo asks for a password that was not given or is wrong: nothing was run. */
+  | 'sudoPasswordNeeded'
   /** What came is not SSH, or no algorithm is shared. */
   | 'protocol';
 
@@ -92,6 +96,8 @@ export function needsOperator(error: SshError): boolean {
     'hostKeyUnknown',
     'hostKeyChanged',
     'hostKeyRevoked',
+    'sudoRefused',
+    'sudoPasswordNeeded',
   ].includes(error.kind);
 }
 

@@ -8,7 +8,7 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { HostConnection } from './connection.ts';
+import type { Executor } from './elevation.ts';
 import { type ShellCommand, ShellFragment, sh } from './shell-command.ts';
 import { SshError } from './ssh-error.ts';
 
@@ -44,7 +44,7 @@ const WRONG_DIGEST = 9;
 const CUT_OFF = 8;
 
 /** Throws SshError: `diskFull`, `uploadCorrupted`, `localFile`, or what `exec` throws. Repeating it goes on or does nothing. */
-export async function upload(connection: HostConnection, request: UploadRequest): Promise<UploadResult> {
+export async function upload(connection: Executor, request: UploadRequest): Promise<UploadResult> {
   const file = await describeSource(connection, request);
   const found = await probe(connection, file, request);
   if (found.placed)
@@ -72,7 +72,7 @@ function result(file: SourceFile, resumedFromBytes: number): UploadResult {
   return { outcome: 'uploaded', sha256: file.sha256, totalBytes: file.totalBytes, resumedFromBytes };
 }
 
-async function describeSource(connection: HostConnection, request: UploadRequest): Promise<SourceFile> {
+async function describeSource(connection: Executor, request: UploadRequest): Promise<SourceFile> {
   const { source } = request;
   if ('content' in source) {
     const { content } = source;
@@ -108,7 +108,7 @@ function* chunksOf(content: Uint8Array): Generator<Uint8Array> {
 }
 
 async function probe(
-  connection: HostConnection,
+  connection: Executor,
   file: SourceFile,
   request: UploadRequest,
 ): Promise<{ placed: boolean; partBytes: number }> {
@@ -131,7 +131,7 @@ else echo 0; fi`;
 
 /** False: the digest was wrong, and the part is gone. */
 async function send(
-  connection: HostConnection,
+  connection: Executor,
   parts: { file: SourceFile; request: UploadRequest; fromByte: number },
 ): Promise<boolean> {
   const { file, request, fromByte } = parts;
@@ -168,7 +168,7 @@ chmod ${octal(request.mode)} ${part} && sync ${part} && mv -f -- ${part} ${path}
 }
 
 /** A full disk is told apart, and the part that fills it removed. */
-async function withDiskFull<T>(connection: HostConnection, request: UploadRequest, run: () => Promise<T>): Promise<T> {
+async function withDiskFull<T>(connection: Executor, request: UploadRequest, run: () => Promise<T>): Promise<T> {
   try {
     return await run();
   } catch (error) {
