@@ -36,6 +36,20 @@ interface BuildRecord {
   readonly sources: string;
   readonly version: string;
   readonly nodeBundle: { readonly version: string; readonly sha256: string };
+  /** Where the Node runtime for hosts comes from, by architecture, for those that are not installed here. */
+  readonly runtimePackages: Readonly<Record<string, { name: string; version: string; integrity: string }>>;
+}
+
+function runtimePackages(): BuildRecord['runtimePackages'] {
+  const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
+    packages: Record<string, { version: string; integrity: string } | undefined>;
+  };
+  const found = ['x64', 'arm64'].flatMap((architecture) => {
+    const name = `node-linux-${architecture}`;
+    const locked = lock.packages[`node_modules/${name}`];
+    return locked ? [[architecture, { name, version: locked.version, integrity: locked.integrity }] as const] : [];
+  });
+  return Object.fromEntries(found);
 }
 
 function isFresh(): boolean {
@@ -109,6 +123,7 @@ function recordBuild(sources: string): void {
     sources,
     version: packageJson.version,
     nodeBundle: { version: `${packageJson.version}-${sha256.slice(0, 12)}`, sha256 },
+    runtimePackages: runtimePackages(),
   };
   writeFileSync(join(dist, 'build.json.new'), `${JSON.stringify(record, null, 2)}\n`);
   renameSync(join(dist, 'build.json.new'), join(dist, 'build.json'));

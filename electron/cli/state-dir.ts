@@ -13,6 +13,13 @@ export function resolveStateDir(given: string | undefined): string {
   return join(absolute(process.env['XDG_STATE_HOME']) ?? join(homedir(), '.local/state'), 'synod');
 }
 
+/** Where what can be fetched again is kept (Linux: XDG_CACHE_HOME or ~/.cache). Absolute. */
+export function resolveCacheDir(): string {
+  if (process.platform === 'darwin') return join(homedir(), 'Library/Caches/Synod');
+  if (process.platform === 'win32') return join(absolute(process.env['LOCALAPPDATA']) ?? homedir(), 'Synod/Cache');
+  return join(absolute(process.env['XDG_CACHE_HOME']) ?? join(homedir(), '.cache'), 'synod');
+}
+
 /** The XDG base directory specification: an empty or relative value counts as none. */
 function absolute(path: string | undefined): string | undefined {
   return path !== undefined && isAbsolute(path) ? path : undefined;

@@ -15,13 +15,16 @@ import {
   hostAddressSchema,
   hostIdSchema,
   hostViewSchema,
+  folderSchema,
   nameSchema,
   nodeIdSchema,
   operationIdSchema,
   operationSchema,
+  placeSchema,
   seriesBatchSchema,
   timelineEventSchema,
 } from './model.ts';
+import { auditEntrySchema, hostPlanSchema } from './plan.ts';
 
 /** Every refused call fails with this error: a failure that names host, command, cause and next step. */
 const call = oc.errors({ FAILED: { message: 'The engine could not do this', data: failureSchema } });
@@ -61,6 +64,12 @@ export const clusterPlanSchema = z.object({
   puts: z.array(z.string()),
   refusals: z.array(z.string()),
   warnings: z.array(z.string()),
+  /** Names the plan by what was seen on the hosts and what is wanted there; null with refusals. */
+  hash: z.string().nullable(),
+  /** By host; empty with refusals. Hosts are worked on at the same time, and nodes that run are restarted one after the other. */
+  hosts: z.array(hostPlanSchema),
+  /** How many steps there are in all; 0: nothing to do. */
+  changes: z.number().int(),
 });
 export type ClusterPlan = z.infer<typeof clusterPlanSchema>;
 
@@ -70,6 +79,9 @@ const clusterRequest = z.object({
   /** null: the engine chooses (2380 and 2379, or free ones on lab hosts). */
   peerPort: z.number().int().min(1).max(65535).nullable(),
   clientPort: z.number().int().min(1).max(65535).nullable(),
+  place: placeSchema.default('home'),
+  /** By host: an absolute folder on the disk for its data, where that is not the place's own. */
+  dataFolders: z.record(hostIdSchema, folderSchema).default({}),
 });
 
 const started = z.object({ operationId: operationIdSchema });
@@ -100,7 +112,15 @@ export const contract = {
     /** `fingerprint` must be the very one that the host offered. */
     trustKey: call.input(z.object({ hostId: hostIdSchema, fingerprint: z.string() })).output(hostViewSchema),
     /** Password or passphrase for this session of the engine; kept in memory only. */
-    provideSecret: call.input(z.object({ hostId: hostIdSchema, secret: z.string().min(1) })).output(hostViewSchema),
+    provideSecret: call
+      .input(
+        z.object({
+          hostId: hostIdSchema,
+          secret: z.string().min(1),
+          purpose: z.enum(['login', 'sudo']).default('login'),
+        }),
+      )
+      .output(hostViewSchema),
     check: call
       .input(z.object({ hostId: hostIdSchema }))
       .output(z.object({ host: hostViewSchema, items: z.array(checkItemSchema) })),
@@ -119,7 +139,24 @@ export const contract = {
     remove: call.input(z.object({ hostId: hostIdSchema })).output(z.object({ removed: z.boolean() })),
   },
   clusters: {
-    plan: call.input(clusterRequest).output(clusterPlanSchema),
+    /** For a cluster that is not there yet, or for one that is. Changes nothing on any host. */
+    plan: call.input(z.union([clusterRequest, z.object({ clusterId: clusterIdSchema })])).output(clusterPlanSchema),
+    /**
+     * Carries out what was planned for the cluster of this name. `plan`: only that very plan, and refused when anything that it was
+     * made from has changed; null: whatever is to be done now.
+     */
+    apply: call
+      .input(
+        z.object({
+          name: nameSchema,
+          plan: z
+            .string()
+            .regex(/^[0-9a-f]{8,64}$/)
+            .nullable(),
+          why: z.string().max(500).nullable(),
+        }),
+      )
+      .output(started.extend({ clusterId: clusterIdSchema })),
     create: call.input(clusterRequest).output(started.extend({ clusterId: clusterIdSchema })),
     /** Runs provisioning again from the step that failed; what is done already is left as it is. */
     resume: call.input(z.object({ clusterId: clusterIdSchema })).output(started),
@@ -144,6 +181,10 @@ export const contract = {
     get: call.input(z.object({ operationId: operationIdSchema })).output(operationSchema),
     /** The operation now and at each change; ends with it. */
     watch: call.input(z.object({ operationId: operationIdSchema })).output(eventIterator(operationSchema)),
+  },
+  audit: {
+    /** Newest first. */
+    list: call.input(z.object({ limit: z.number().int().min(1).max(1000) })).output(z.array(auditEntrySchema)),
   },
   events: {
     /** Newest first. */

@@ -20,6 +20,14 @@ export const nameSchema = z
   .string()
   .regex(/^[a-z0-9][a-z0-9-]{0,31}$/, 'use lower-case letters, digits and hyphens, 32 at most');
 
+/** Where on a host Synod's things are: below the login's home, or in the system's own folders with root's rights. */
+export const placeSchema = z.enum(['home', 'system']);
+/** An absolute path of plain names, as the operator gives it; without a slash at its end. */
+export const folderSchema = z
+  .string()
+  .max(200)
+  .regex(/^(\/[A-Za-z0-9_][A-Za-z0-9._-]*)+$/, 'give an absolute path of letters, digits, ".", "_" and "-"');
+
 /** A failure as an operator can act on it: where, what was run, what came back, what to do. */
 export const failureSchema = z.object({
   kind: z.string(),

@@ -10,6 +10,7 @@ import type { AgentTarget } from './agents/agent-session.ts';
 import { Agents } from './agents/agents.ts';
 import { FaultLedger } from './faults/ledger.ts';
 import { Hosts } from './fleet/hosts.ts';
+import { Privileges } from './fleet/privileges.ts';
 import { LiveFleet } from './fleet/live-fleet.ts';
 import { pictureOf } from './fleet/plan/picture.ts';
 import { openStateFolder, type StateFolder } from './fleet/state-folder.ts';
@@ -18,12 +19,14 @@ import { labRootFor } from './lab/lab-place.ts';
 import { labLayout } from './lab/lab-state.ts';
 import { Actions } from './nodes/actions.ts';
 import { Operations } from './operations/operations.ts';
+import { Runtimes } from './provision/apply/runtimes.ts';
 import { Shipping } from './provision/apply/shipped-files.ts';
 import { Clusters } from './provision/clusters.ts';
 import { LabFleet } from './provision/lab-fleet.ts';
 import type { EngineResources } from './resources.ts';
 import { createRouter, type EngineRouter } from './router.ts';
 import { memorySecretStore, type SecretStore } from './secrets.ts';
+import { elevatedCommand } from './ssh/elevation.ts';
 import { History } from './telemetry/history.ts';
 import { LeaderChanges } from './telemetry/leader-changes.ts';
 import { Observations } from './telemetry/observations.ts';
@@ -66,27 +69,29 @@ function compose(options: EngineOptions, folder: StateFolder, clock: () => numbe
   const labRoot = labRootFor(folder.path);
   const store = new FleetStore({ path: folder.file('fleet.db'), clock });
   const operations = new Operations({ store, log, clock });
+  const secrets = options.secrets ?? memorySecretStore();
   const hosts = new Hosts({
     store,
-    secrets: options.secrets ?? memorySecretStore(),
+    secrets,
     knownHostsPath: folder.file('known_hosts'),
     labKnownHostsPath: labLayout(labRoot).knownHosts,
     log,
     clock,
   });
-  const agents = new Agents({ open: (target, signal) => openAgent(hosts, target, signal), log, clock });
+  const privileges = new Privileges({ hosts, secrets });
+  const agents = new Agents({ open: (target, signal) => openAgent({ hosts, privileges }, target, signal), log, clock });
   const observations = new Observations();
   const history = new History();
   const ledger = new FaultLedger({ store, agents, log, clock });
   const leaders = new LeaderChanges(clock);
   const timeline = new Timeline({ store, leaders, clock });
   const clustersDir = folder.file('clusters');
-  const shipping = new Shipping();
+  const shipping = new Shipping({ resources, runtimes: new Runtimes(resources) });
   // Asked only once all parts stand.
   const situation = (clusterId: string) => fleet.situation(clusterId);
   const nodes = { agents, observations, leaders, clock, picture: (id: string) => pictureOf(situation(id)) };
   const shared = { store, operations, hosts, agents, resources, log, clock };
-  const clusters = new Clusters({ ...shared, shipping, clustersDir, nodes });
+  const clusters = new Clusters({ ...shared, privileges, shipping, clustersDir, nodes });
   const lab = new LabFleet({ root: labRoot, resources, store, hosts, agents, clusters, operations });
   const engineVersion = resources.nodeBundleVersion;
   const fleet = new LiveFleet({
@@ -109,7 +114,7 @@ function compose(options: EngineOptions, folder: StateFolder, clock: () => numbe
     nodes,
     destroyCluster: ({ clusterId, confirmName }) => clusters.destroy(clusterId, confirmName),
   });
-  const router = createRouter({ store, hosts, agents, operations, clusters, fleet, history, lab, actions });
+  const router = createRouter({ store, hosts, privileges, agents, operations, clusters, fleet, history, lab, actions });
   fleet.start();
   return {
     router,
@@ -126,7 +131,15 @@ function compose(options: EngineOptions, folder: StateFolder, clock: () => numbe
   };
 }
 
-async function openAgent(hosts: Hosts, target: AgentTarget, signal: AbortSignal) {
+async function openAgent(
+  { hosts, privileges }: { hosts: Hosts; privileges: Privileges },
+  target: AgentTarget,
+  signal: AbortSignal,
+) {
   const connection = await hosts.connection(target.hostId, signal);
-  return connection.channel(target.command, { signal });
+  if (!target.asRoot) return connection.channel(target.command, { signal });
+  const as = elevatedCommand(target.command, await privileges.elevation(target.hostId, signal));
+  const channel = await connection.channel(as.command, { signal });
+  if (as.prelude !== '') channel.stdin.write(as.prelude);
+  return channel;
 }

@@ -4,6 +4,7 @@ import { contract, type PreflightRequest } from '../contract/contract.ts';
 import type { Operation } from '../contract/model.ts';
 import type { Agents } from './agents/agents.ts';
 import type { Hosts } from './fleet/hosts.ts';
+import type { Privileges } from './fleet/privileges.ts';
 import type { LiveFleet } from './fleet/live-fleet.ts';
 import type { FleetStore } from './fleet/store.ts';
 import { watchTimeline } from './fleet/timeline.ts';
@@ -21,6 +22,7 @@ import { clusterSeries } from './telemetry/series.ts';
 export interface RouterParts {
   readonly store: FleetStore;
   readonly hosts: Hosts;
+  readonly privileges: Privileges;
   readonly agents: Agents;
   readonly operations: Operations;
   readonly clusters: Clusters;
@@ -58,7 +60,7 @@ function failing() {
   });
 }
 
-function fleetCalls(os: Os, { fleet, hosts, store, operations }: RouterParts) {
+function fleetCalls(os: Os, { fleet, hosts, privileges, store, operations }: RouterParts) {
   const parts = { hosts, store, operations };
   const check = async (request: PreflightRequest, signal = new AbortController().signal) => {
     const report = await preflight(parts, request, signal);
@@ -76,7 +78,11 @@ function fleetCalls(os: Os, { fleet, hosts, store, operations }: RouterParts) {
         return fleet.hostView(input.hostId);
       }),
       provideSecret: os.hosts.provideSecret.handler(async ({ input }) => {
-        await hosts.provideSecret(input.hostId, input.secret);
+        if (input.purpose === 'login') await hosts.provideSecret(input.hostId, input.secret);
+        else {
+          await privileges.provide(input.hostId, input.secret);
+          await hosts.gather(input.hostId);
+        }
         return fleet.hostView(input.hostId);
       }),
       check: os.hosts.check.handler(async ({ input, signal }) => {
@@ -100,6 +106,10 @@ function clusterCalls(os: Os, parts: RouterParts) {
       plan: os.clusters.plan.handler(({ input }) => clusters.plan(input)),
       create: os.clusters.create.handler(async ({ input }) => {
         const { operation, clusterId } = await clusters.create(input);
+        return { operationId: operation.operationId, clusterId };
+      }),
+      apply: os.clusters.apply.handler(({ input }) => {
+        const { operation, clusterId } = clusters.apply(input);
         return { operationId: operation.operationId, clusterId };
       }),
       resume: os.clusters.resume.handler(({ input }) => started(clusters.resume(input.clusterId))),
@@ -133,8 +143,9 @@ function clusterCalls(os: Os, parts: RouterParts) {
   };
 }
 
-function historyCalls(os: Os, { operations, store }: RouterParts) {
+function historyCalls(os: Os, { clusters, operations, store }: RouterParts) {
   return {
+    audit: { list: os.audit.list.handler(({ input }) => clusters.audit(input.limit)) },
     operations: {
       get: os.operations.get.handler(({ input }) => operations.get(input.operationId)),
       watch: os.operations.watch.handler(({ input, signal }) => {

@@ -4,10 +4,10 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { NodeEvent } from '../../cluster-node/contract/admin.ts';
 import type { PartitionFault } from '../../cluster-node/contract/fault.ts';
-import { hostLayout } from '../../cluster-node/contract/host-layout.ts';
+import { hostLayout, hostPlace } from '../../cluster-node/contract/host-layout.ts';
 import type { MemberAddress } from '../../cluster-node/contract/node-config.ts';
 import { clientApiLeaf, createAuthority, issue, peerLeaf } from '../../electron/engine/provision/certificates.ts';
-import { nodeFiles } from '../../electron/engine/provision/plan/node-files.ts';
+import { desiredOfHost } from '../../electron/engine/provision/plan/desired.ts';
 import { freePorts } from '../fixtures/free-ports.ts';
 import { buildNodeBundle } from '../fixtures/node-bundle.ts';
 import { until } from '../fixtures/until.ts';
@@ -51,10 +51,15 @@ async function writeNodeFolders(): Promise<void> {
       peer: await issue(authority, peerLeaf(nodeId, address), Date.now()),
       client: await issue(authority, clientApiLeaf(nodeId, address), Date.now()),
     };
-    const files = nodeFiles({ cluster, member, members, home: home.path, keys });
-    for (const { path, content } of [...files.certificates, ...files.configuration]) {
-      mkdirSync(dirname(join(home.path, path)), { recursive: true });
-      writeFileSync(join(home.path, path), content, { mode: 0o600 });
+    const place = hostPlace('home', home.path);
+    const large = { digest: '', bytes: 0 };
+    const shipped = { runtime: large, release: large };
+    const digest = () => '';
+    const resources = desiredOfHost({ place, cluster, member, members, dataFolder: null, shipped, keys, digest });
+    for (const resource of resources) {
+      if (resource.kind === 'folder') mkdirSync(resource.path, { recursive: true, mode: resource.access.mode });
+      if (resource.kind === 'file')
+        writeFileSync(resource.path, resource.content ?? '', { mode: resource.access.mode });
     }
   }
 }

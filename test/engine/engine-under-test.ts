@@ -41,8 +41,10 @@ export async function buildResources(outDir: string): Promise<EngineResources> {
   });
   const digest = createHash('sha256').update(readFileSync(nodeBundlePath)).digest('hex');
   return {
-    runtimePath: join(root, `node_modules/node-linux-${process.arch}/bin/node`),
-    runtimeVersion: `node-test-linux-${process.arch}`,
+    runtimeVersion: 'node-test',
+    runtimes: { [process.arch]: join(root, `node_modules/node-linux-${process.arch}/bin/node`) },
+    runtimePackages: {},
+    runtimeCacheDir: join(outDir, 'runtimes'),
     nodeBundlePath,
     nodeBundleVersion: `0.0.0-${digest.slice(0, 12)}`,
     labServerPath: join(root, 'electron/engine/lab/server-main.ts'),
@@ -53,8 +55,8 @@ export async function buildResources(outDir: string): Promise<EngineResources> {
 /** A runtime that is a script of a few bytes: for tests that are not about the upload of 120 MB. */
 export function withSmallRuntime(resources: EngineResources, outDir: string): EngineResources {
   const runtimePath = join(outDir, 'small-runtime');
-  writeFileSync(runtimePath, `#!/bin/sh\nexec '${resources.runtimePath}' "$@"\n`, { mode: 0o755 });
-  return { ...resources, runtimePath, runtimeVersion: 'small-test' };
+  writeFileSync(runtimePath, `#!/bin/sh\nexec '${resources.runtimes[process.arch]}' "$@"\n`, { mode: 0o755 });
+  return { ...resources, runtimes: { [process.arch]: runtimePath }, runtimeVersion: 'small-test' };
 }
 
 export interface EngineUnderTest {

@@ -1,15 +1,10 @@
 /** The engine is killed with SIGKILL in the middle of provisioning, at one step after the other; each time the next goes on. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EngineResources } from '../../electron/engine/engine.ts';
 import { buildResources, cleanUp, makeStateDir, startEngine, succeeded } from './engine-under-test.ts';
-
-const child = fileURLToPath(new URL('provision-killed-child.ts', import.meta.url));
+import { killAtStep } from './kill-engine.ts';
 
 describe.skipIf(process.platform !== 'linux')('an engine that is killed', { timeout: 180_000 }, () => {
   const stateDir = makeStateDir();
@@ -21,31 +16,21 @@ describe.skipIf(process.platform !== 'linux')('an engine that is killed', { time
   });
   afterAll(() => cleanUp(stateDir));
 
-  /** Runs an engine until it begins `step`, and kills it there. */
-  async function killAt(step: string, clusterId: string): Promise<void> {
-    const process_ = spawn(process.execPath, [child, stateDir, JSON.stringify(resources), clusterId], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    const exited = once(process_, 'exit');
-    for await (const line of createInterface({ input: process_.stdout })) {
-      if (line.startsWith('ended')) throw new Error(`before ${step} it ${line}`);
-      if (line === `begun ${step}`) process_.kill('SIGKILL');
-    }
-    expect(await exited).toEqual([null, 'SIGKILL']);
-  }
-
   it('is followed by one that finishes the work with the same nodes', async () => {
-    await killAt('Runtime', '');
+    await killAtStep({ stateDir, resources, work: ['tryIt'] }, 'Runtime');
     const first = await startEngine(stateDir, resources);
     const fleet = await first.client.fleet.get();
     const cluster = fleet.clusters[0];
     expect(cluster).toMatchObject({ lifecycle: 'incomplete' });
     expect(fleet.operations).toMatchObject([{ state: 'unknown', outcome: expect.stringContaining('not seen') }]);
+    expect(await first.client.audit.list({ limit: 1 })).toMatchObject([{ result: 'unknown', endedAtUnixMs: null }]);
     const clusterId = cluster?.clusterId ?? '';
     const nodeIds = cluster?.nodes.map((node) => node.nodeId);
     await first.engine.close();
 
-    for (const step of ['Node program', 'Certificates', 'Start node', 'Quorum']) await killAt(step, clusterId);
+    const work = ['apply', cluster?.name ?? ''];
+    for (const step of ['Node program', 'Certificates', 'Start node', 'Quorum'])
+      await killAtStep({ stateDir, resources, work }, step);
 
     const last = await startEngine(stateDir, resources);
     await succeeded(last.client, (await last.client.clusters.resume({ clusterId })).operationId);

@@ -158,19 +158,27 @@ describe.skipIf(process.platform !== 'linux')('bad input', { timeout: 60_000 }, 
     mkdirSync(foreign);
     writeFileSync(join(foreign, 'diary.txt'), 'mine');
     const hostIds = [0, 1, 2].map((at) => hostOf(at).hostId);
-    const { operationId, clusterId } = await under.client.clusters.create({ name: 'orders', hostIds, ...ports });
-    const failed = await ended(under.client, operationId);
-    expect(failed.failure).toMatchObject({
-      kind: 'foreignFiles',
-      host: 'op-3',
-      step: 'Check host',
-      message: expect.stringContaining('diary.txt'),
+    const request = { name: 'orders', hostIds, ...ports };
+    expect(await failureOf(under.client.clusters.create(request))).toMatchObject({
+      kind: 'refused',
+      message: expect.stringMatching(/^op-3: .*diary\.txt/),
     });
     expect(readFileSync(join(foreign, 'diary.txt'), 'utf8')).toBe('mine');
     expect(existsSync(join(labHost(0).home, '.synod'))).toBe(false);
-    expect((await under.client.fleet.get()).clusters).toMatchObject([{ lifecycle: 'incomplete' }]);
+    expect((await under.client.fleet.get()).clusters).toEqual([]);
     rmSync(foreign, { recursive: true });
+    const { hash } = await under.client.clusters.plan(request);
+    mkdirSync(foreign, { mode: 0o700 });
+    const applied = await under.client.clusters.apply({ name: 'orders', plan: hash, why: null });
+    const { clusterId } = applied;
+    expect((await ended(under.client, applied.operationId)).failure).toMatchObject({
+      kind: 'stalePlan',
+      message: expect.stringMatching(/op-3: .*\.synod was absent, is folder/),
+    });
+    expect(existsSync(join(labHost(0).home, '.synod'))).toBe(false);
+    expect((await under.client.fleet.get()).clusters).toMatchObject([{ lifecycle: 'incomplete' }]);
     await succeeded(under.client, (await under.client.clusters.resume({ clusterId })).operationId);
+    expect(await under.client.clusters.plan({ clusterId })).toMatchObject({ changes: 0, refusals: [] });
     await expect(under.client.hosts.remove({ hostId: hostOf(0).hostId })).rejects.toMatchObject({
       data: { kind: 'hostInUse' },
     });
@@ -179,20 +187,17 @@ describe.skipIf(process.platform !== 'linux')('bad input', { timeout: 60_000 }, 
 
   it('data of another cluster in the node’s place is not touched', async () => {
     const hostIds = [hostOf(0).hostId];
-    const foreign = join(labHost(0).home, '.synod');
-    mkdirSync(foreign);
-    writeFileSync(join(foreign, 'in-the-way'), '');
     const { operationId, clusterId } = await under.client.clusters.create({ name: 'solo', hostIds, ...ports });
-    await ended(under.client, operationId);
-    rmSync(join(foreign, 'in-the-way'));
+    await succeeded(under.client, operationId);
     const nodeId = (await under.client.fleet.get()).clusters[0]?.nodes[0]?.nodeId ?? '';
-    const dir = join(foreign, 'nodes', nodeId);
-    mkdirSync(dir, { recursive: true });
-    writeFileSync(join(dir, 'config.json'), JSON.stringify({ clusterId: 'c-zzzzzzzz', nodeId }));
+    const config = join(labHost(0).home, '.synod/nodes', nodeId, 'config.json');
+    const own = readFileSync(config, 'utf8');
+    const other = JSON.stringify({ clusterId: 'c-zzzzzzzz', nodeId });
+    writeFileSync(config, other);
     const again = await ended(under.client, (await under.client.clusters.resume({ clusterId })).operationId);
     expect(again.failure).toMatchObject({ kind: 'foreignData', host: 'op-1' });
-    expect(readdirSync(dir)).toEqual(['config.json']);
-    rmSync(foreign, { recursive: true });
+    expect(readFileSync(config, 'utf8')).toBe(other);
+    writeFileSync(config, own);
     await succeeded(under.client, (await under.client.clusters.resume({ clusterId })).operationId);
     await destroy(clusterId);
   });

@@ -77,7 +77,7 @@ describe.skipIf(process.platform !== 'linux')('a cluster on three embedded hosts
     const onHosts = operation.steps.filter(
       (step) => step.hostId !== null && !['Connect', 'Check host'].includes(step.step),
     );
-    expect(onHosts).toHaveLength(15);
+    expect(onHosts).toHaveLength(18);
     expect([...new Set(onHosts.map((step) => step.state))]).toEqual(['unchanged']);
   });
 

@@ -17,8 +17,10 @@ export interface AgentTarget {
   readonly hostId: string;
   /** For people. */
   readonly host: string;
-  /** What starts the agent there: see `agentCommand`. */
+  /** What starts the agent there: see `agentTarget`. */
   readonly command: ShellCommand;
+  /** With root's rights. */
+  readonly asRoot: boolean;
 }
 
 /** Opens a channel on which `target.command` runs. Throws what the transport throws. */

@@ -8,13 +8,16 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { SshError } from '../ssh/ssh-error.ts';
 import type { AgentChannel } from './agent-link.ts';
 import type { AgentState, ReceivedNodeEvents, ReceivedSample } from './agent-session.ts';
-import { Agents, agentCommand } from './agents.ts';
+import { Agents, agentTarget } from './agents.ts';
 import { ClockOffset } from './clock-offset.ts';
 import { LineReader } from './line-reader.ts';
 
 const hostId = 'h-00000001';
 const nodeId = 'n-00000001';
-const command = agentCommand({ runtimeVersion: '24.1.0', releaseVersion: '0.1.0' });
+const target = agentTarget(
+  { hostId, name: 'alpha' },
+  { runtimeVersion: '24.1.0', releaseVersion: '0.1.0', place: 'home' },
+);
 const hello = { kind: 'hello', protocolVersion: 1, version: '0.1.0', hostname: 'fake', pid: 7 };
 const sample = (capturedAtUnixMs: number) => ({
   kind: 'sample',
@@ -105,7 +108,7 @@ function fleet(script: (FakeAgent | Error)[], clock = () => 1_000_000) {
         heard.wake = resolve;
       });
   };
-  agents.attach({ hostId, host: 'alpha', command });
+  agents.attach(target);
   return { agents, states, samples, events, waits, until };
 }
 
@@ -208,7 +211,7 @@ describe('a session with an agent', () => {
     for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
     expect([states.length, waits]).toEqual([1, []]);
     fake.say(hello);
-    agents.attach({ hostId, host: 'alpha', command });
+    agents.attach(target);
     await until(() => states.at(-1)?.kind === 'ready');
   });
 
@@ -259,7 +262,7 @@ describe('a session with an agent', () => {
         onState: (_, state) => state.kind === 'ready' && resolve(),
       });
     });
-    agents.attach({ hostId, host: 'alpha', command });
+    agents.attach(target);
     await ready;
     const { lines } = await agents.call(hostId, 'logTail', { nodeId, lines: 1 });
     expect(lines[0]).toHaveLength(900_000);

@@ -4,7 +4,7 @@
  * running cluster and everything that it does to one goes through here.
  */
 import type { AgentCall, AgentParams, AgentResult } from '../../../cluster-node/contract/agent.ts';
-import { hostLayout } from '../../../cluster-node/contract/host-layout.ts';
+import { hostLayout, hostPlace, type PlaceName } from '../../../cluster-node/contract/host-layout.ts';
 import { type ShellCommand, sh } from '../ssh/shell-command.ts';
 import {
   type AgentListener,
@@ -15,10 +15,32 @@ import {
   type SessionOptions,
 } from './agent-session.ts';
 
-/** What runs the agent of this release. A session may begin elsewhere than in $HOME (SetEnv, login scripts). */
-export function agentCommand(versions: { runtimeVersion: string; releaseVersion: string }): ShellCommand {
-  const runtime = hostLayout.runtime(versions.runtimeVersion);
-  return sh`cd "$HOME" && exec ${runtime} ${hostLayout.release(versions.releaseVersion)} agent`;
+/** What an agent is started from: versions, and the place where its nodes are. */
+export interface AgentVersions {
+  readonly runtimeVersion: string;
+  readonly releaseVersion: string;
+  readonly place: PlaceName;
+}
+
+/** The agent of this release for this host's nodes. */
+export function agentTarget(host: { hostId: string; name: string }, versions: AgentVersions): AgentTarget {
+  const asRoot = versions.place === 'system';
+  return {
+    hostId: host.hostId,
+    host: host.name,
+    asRoot,
+    command: asRoot ? systemCommand(versions) : homeCommand(versions),
+  };
+}
+
+/** A session may begin elsewhere than in $HOME (SetEnv, login scripts). */
+function homeCommand({ runtimeVersion, releaseVersion }: AgentVersions): ShellCommand {
+  return sh`cd "$HOME" && exec ${hostLayout.runtime(runtimeVersion)} ${hostLayout.release(releaseVersion)} agent`;
+}
+
+function systemCommand({ runtimeVersion, releaseVersion }: AgentVersions): ShellCommand {
+  const place = hostPlace('system');
+  return sh`cd / && exec ${place.runtime(runtimeVersion)} ${place.release(releaseVersion)} agent --place system`;
 }
 
 export type AgentsOptions = Omit<SessionOptions, 'target' | 'listener'>;

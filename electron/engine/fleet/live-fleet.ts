@@ -6,7 +6,7 @@
 import type { Logger } from 'pino';
 import type { FleetSnapshot } from '../../contract/contract.ts';
 import type { Failure, HostView } from '../../contract/model.ts';
-import { type Agents, agentCommand } from '../agents/agents.ts';
+import { type Agents, agentTarget } from '../agents/agents.ts';
 import type { FaultLedger } from '../faults/ledger.ts';
 import { FailureError, failureOf } from '../operations/failure.ts';
 import { latest } from '../operations/latest.ts';
@@ -106,7 +106,7 @@ export class LiveFleet {
     // The newest release knows the older ones' nodes, too.
     const newest = clusters.toSorted((a, b) => b.createdAtUnixMs - a.createdAtUnixMs)[0];
     const host = store.getHost(hostId);
-    if (newest && host) agents.attach({ hostId, host: host.name, command: agentCommand(newest) });
+    if (newest && host) agents.attach(agentTarget(host, newest));
   }
 
   /** Forgets what was seen of nodes that are no longer asked for. */

@@ -14,12 +14,15 @@ const steps: readonly string[] = [
    CREATE TABLE operations (operation_id TEXT PRIMARY KEY, state TEXT NOT NULL, doc TEXT NOT NULL);
    CREATE TABLE events (event_id INTEGER PRIMARY KEY AUTOINCREMENT, cluster_id TEXT, doc TEXT NOT NULL);
    CREATE INDEX events_of_cluster ON events (cluster_id, event_id);`,
+  `CREATE TABLE documents (kind TEXT NOT NULL, key TEXT NOT NULL, doc TEXT NOT NULL, PRIMARY KEY (kind, key));`,
 ];
 
 /** What is kept of the past; older rows go when the store is opened. */
 const pruning = `
   DELETE FROM operations WHERE state NOT IN ('pending', 'running')
     AND rowid <= (SELECT max(rowid) FROM operations) - 500;
+  DELETE FROM documents WHERE kind = 'plan' AND rowid NOT IN
+    (SELECT rowid FROM documents WHERE kind = 'plan' ORDER BY rowid DESC LIMIT 50);
   DELETE FROM events WHERE event_id <= (SELECT max(event_id) FROM events) - 100000;`;
 
 /** Brings the schema up to date. Throws FailureError `storeTooNew` when a later version of Synod wrote the file. */

@@ -1,7 +1,15 @@
 /** What the store keeps: the desired fleet, in the words of the contract where those suffice. */
 import { z } from 'zod';
 import { memberAddressSchema } from '../../../cluster-node/contract/node-config.ts';
-import { clusterIdSchema, hostAddressSchema, hostFactsSchema, hostIdSchema, nameSchema } from '../../contract/model.ts';
+import {
+  clusterIdSchema,
+  folderSchema,
+  hostAddressSchema,
+  hostFactsSchema,
+  hostIdSchema,
+  nameSchema,
+  placeSchema,
+} from '../../contract/model.ts';
 
 export const originSchema = z.enum(['operator', 'lab']);
 
@@ -37,8 +45,15 @@ export const storedClusterSchema = z.object({
   releaseVersion: z.string(),
   heartbeatMs: z.number().int(),
   electionTimeoutMs: z.number().int(),
+  /** Where on the hosts its things are (`hostPlace`). */
+  place: placeSchema.default('home'),
 });
 export type StoredCluster = z.infer<typeof storedClusterSchema>;
 
-export const storedMemberSchema = memberAddressSchema.extend({ clusterId: clusterIdSchema, hostId: hostIdSchema });
+export const storedMemberSchema = memberAddressSchema.extend({
+  clusterId: clusterIdSchema,
+  hostId: hostIdSchema,
+  /** An absolute folder on the disk that was chosen for its data; null: the place's own. */
+  dataFolder: folderSchema.nullable().default(null),
+});
 export type StoredMember = z.infer<typeof storedMemberSchema>;

@@ -29,6 +29,7 @@ const cluster: StoredCluster = {
   releaseVersion: '0.1.0',
   heartbeatMs: 50,
   electionTimeoutMs: 500,
+  place: 'home',
 };
 const member: StoredMember = {
   clusterId: 'c-aaaaaaaa',
@@ -39,6 +40,7 @@ const member: StoredMember = {
   address: '192.0.2.1',
   peerPort: 2380,
   clientPort: 2379,
+  dataFolder: null,
 };
 
 describe('the fleet store', () => {

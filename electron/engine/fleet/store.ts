@@ -234,6 +234,29 @@ export class FleetStore {
     );
   }
 
+  // Documents: plans that were shown, the audit, what is known of files on hosts
+
+  getDocument<T>(kind: string, key: string, schema: z.ZodType<T>): T | null {
+    return this.#read(schema, 'SELECT doc FROM documents WHERE kind = ? AND key = ?', kind, key)[0] ?? null;
+  }
+
+  /** Newest first, by when they were put last. */
+  listDocuments<T>(kind: string, schema: z.ZodType<T>, limit: number): T[] {
+    return this.#read(schema, 'SELECT doc FROM documents WHERE kind = ? ORDER BY rowid DESC LIMIT ?', kind, limit);
+  }
+
+  putDocument(kind: string, key: string, document: unknown): void {
+    this.#run('INSERT OR REPLACE INTO documents (kind, key, doc) VALUES (?, ?, ?)', [
+      kind,
+      key,
+      JSON.stringify(document),
+    ]);
+  }
+
+  removeDocument(kind: string, key: string): void {
+    this.#run('DELETE FROM documents WHERE kind = ? AND key = ?', [kind, key]);
+  }
+
   // Timeline
 
   /** Newest first. */

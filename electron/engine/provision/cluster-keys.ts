@@ -57,6 +57,16 @@ export class ClusterKeys {
     return { authority: authority.certificate, peer, client };
   }
 
+  /** The node's certificates where all of them were made already; else null. Makes nothing. */
+  async known(member: StoredMember): Promise<NodeKeys | null> {
+    const [authority, peer, client] = await Promise.all([
+      this.#load('ca'),
+      this.#load(`${member.nodeId}-peer`),
+      this.#load(`${member.nodeId}-client`),
+    ]);
+    return authority && peer && client ? { authority: authority.certificate, peer, client } : null;
+  }
+
   access(): AccessFiles {
     return { ca: this.#file('ca.pem'), cert: this.#file('operator.pem'), key: this.#file('operator.key') };
   }

@@ -1,55 +1,49 @@
 /**
- * Clusters from a list of hosts to a quorum, and back to nothing: plan, create, resume, destroy.
+ * Clusters from a list of hosts to a quorum, and back to nothing: plan, apply, destroy; create is a plan and its apply.
  *
  * What is wanted is written to the store before any host is touched (node ids, member slots, ports), so that whatever
- * interrupts the work, it can be resumed and comes to the same end: nothing is numbered again and no data is wiped. Hosts are
- * worked on in parallel; every host is checked before the first one is changed.
+ * interrupts the work, it can be resumed and comes to the same end: nothing is numbered again and no data is wiped.
  */
-
-import type { Logger } from 'pino';
-import { DEFAULT_ELECTION_TIMEOUT_MS, DEFAULT_HEARTBEAT_MS } from '../../../cluster-node/contract/node-config.ts';
 import type { ClusterPlan } from '../../contract/contract.ts';
 import type { Operation } from '../../contract/model.ts';
-import { newId } from '../fleet/ids.ts';
+import type { AuditEntry } from '../../contract/plan.ts';
 import { counted } from '../fleet/plan/wording.ts';
-import type { StoredCluster, StoredMember } from '../fleet/records.ts';
-import type { FleetStore } from '../fleet/store.ts';
-import { FailureError, failureOf } from '../operations/failure.ts';
+import type { StoredCluster } from '../fleet/records.ts';
+import { FailureError } from '../operations/failure.ts';
 import type { OperationRun, Operations } from '../operations/operations.ts';
-import { ConcurrencyLimit } from '../ssh/concurrency-limit.ts';
-import { destroySteps, HostDestruction } from './apply/destroy-host.ts';
-import { HostProvisioning, hostSteps, type ProvisionParts, stepName } from './apply/provision-host.ts';
-import { endpointOf, verifyServing, waitForQuorum } from './apply/serving.ts';
-import { releaseFile, runtimeFile } from './apply/shipped-files.ts';
+import type { EngineResources } from '../resources.ts';
+import type { ApplyParts } from './apply/host-apply.ts';
+import { endpointOf } from './apply/serving.ts';
+import { Audit } from './audit.ts';
 import { type AccessFiles, ClusterKeys } from './cluster-keys.ts';
-import { type ClusterPlanInput, type PlannedHost, planCluster } from './plan/cluster-plan.ts';
-import { plannedHost } from './planned-host.ts';
+import type { PlanRecord } from './plan/plan-record.ts';
+import { type ClusterRequest, Planning, refusedBy } from './planning.ts';
+import { provisionHosts, removeFromHosts } from './provisioning.ts';
 
-const HOSTS_AT_ONCE = 8;
-const WHOLE = { hostId: null, host: null };
-
-export interface ClusterRequest {
-  readonly name: string;
-  readonly hostIds: readonly string[];
-  /** null: chosen here. */
-  readonly peerPort: number | null;
-  readonly clientPort: number | null;
-}
-
-export interface ClustersOptions extends ProvisionParts {
-  readonly store: FleetStore;
+export interface ClustersOptions extends ApplyParts {
   readonly operations: Operations;
+  readonly resources: EngineResources;
   /** `clusters/` in the state folder. */
   readonly clustersDir: string;
-  readonly log: Logger;
   readonly clock: () => number;
+}
+
+export interface ApplyRequest {
+  readonly name: string;
+  /** The hash of the plan that was agreed to; null: whatever is to be done. */
+  readonly plan: string | null;
+  readonly why: string | null;
 }
 
 export class Clusters {
   readonly #options: ClustersOptions;
+  readonly #planning: Planning;
+  readonly #audit: Audit;
 
   constructor(options: ClustersOptions) {
     this.#options = options;
+    this.#planning = new Planning({ ...options, keysOf: (clusterId) => this.keysOf(clusterId) });
+    this.#audit = new Audit(options);
     this.#markInterrupted();
   }
 
@@ -75,26 +69,15 @@ export class Clusters {
     return { endpoints, tls: this.keysOf(clusterId).access() };
   }
 
-  /** What creating it would do, with the facts of the hosts as they are now. Changes nothing. */
-  async plan(request: ClusterRequest): Promise<ClusterPlan> {
-    return planCluster(await this.#planInput(request));
+  /** Newest first. */
+  audit(limit: number): AuditEntry[] {
+    return this.#audit.list(limit);
   }
 
-  async #planInput(request: ClusterRequest): Promise<ClusterPlanInput> {
-    const { hosts, store, resources } = this.#options;
-    for (const hostId of request.hostIds) hosts.get(hostId);
-    // What cannot be reached shows in the host's reachability, and the plan refuses it with that reason.
-    await Promise.allSettled([...new Set(request.hostIds)].map((hostId) => hosts.gather(hostId)));
-    const planned: PlannedHost[] = [];
-    for (const hostId of request.hostIds) planned.push(await plannedHost(this.#options, hostId, request));
-    return {
-      name: request.name,
-      hosts: planned,
-      takenNames: store.listClusters().map((cluster) => cluster.name),
-      runtimeArchitecture: process.arch,
-      runtimeVersion: resources.runtimeVersion,
-      releaseVersion: resources.nodeBundleVersion,
-    };
+  /** What would be done on the hosts as they are now. Changes nothing there. */
+  async plan(request: ClusterRequest | { clusterId: string }): Promise<ClusterPlan> {
+    if ('clusterId' in request) return this.#planning.ofCluster(this.get(request.clusterId));
+    return this.#planning.ofRequest(request);
   }
 
   /** Throws FailureError `refused` with every reason; else writes down what is wanted and starts. */
@@ -105,41 +88,46 @@ export class Clusters {
 
   /** Plans, judges and stores a cluster without touching its hosts. Throws FailureError `refused`. */
   async define(request: ClusterRequest): Promise<StoredCluster> {
-    const { store, resources, clock } = this.#options;
     const plan = await this.plan(request);
-    if (plan.refusals.length > 0)
-      throw new FailureError({
-        kind: 'refused',
-        message: plan.refusals.join(' '),
-        nextStep: 'Nothing was changed. Put right what is named, then create it again.',
-      });
-    const hosts = plan.members.map((member) => this.#options.hosts.get(member.hostId));
-    const cluster: StoredCluster = {
-      clusterId: newId('c'),
-      name: request.name,
-      origin: hosts.every((host) => host.origin === 'lab') ? 'lab' : 'operator',
-      createdAtUnixMs: clock(),
-      lifecycle: 'provisioning',
-      runtimeVersion: resources.runtimeVersion,
-      releaseVersion: resources.nodeBundleVersion,
-      heartbeatMs: DEFAULT_HEARTBEAT_MS,
-      electionTimeoutMs: DEFAULT_ELECTION_TIMEOUT_MS,
-    };
+    const record = plan.hash === null ? null : this.#planning.find(request.name, plan.hash);
+    if (plan.refusals.length > 0 || record === null) throw refusedBy(plan.refusals);
+    return this.#store(record);
+  }
+
+  #store({ draft, name }: PlanRecord): StoredCluster {
+    if (draft === null) throw new Error(`the plan of ${name} makes no cluster`);
+    const { store } = this.#options;
+    const { cluster, members } = this.#planning.clusterOf(draft);
     store.transaction(() => {
       store.putCluster(cluster);
-      for (const [at, member] of plan.members.entries())
-        store.putMember({
-          clusterId: cluster.clusterId,
-          hostId: member.hostId,
-          nodeId: newId('n'),
-          memberSlot: at + 1,
-          name: member.nodeName,
-          address: member.address,
-          peerPort: member.peerPort,
-          clientPort: member.clientPort,
-        });
+      for (const member of members) store.putMember(member);
     });
     return cluster;
+  }
+
+  /**
+   * Carries out what was planned for the cluster of this name, be it there or only planned. Throws FailureError `noPlan`, `busy`; that
+   * a plan is stale ends the operation.
+   */
+  apply(request: ApplyRequest): { operation: Operation; clusterId: string } {
+    const { store } = this.#options;
+    const existing = store.listClusters().find((cluster) => cluster.name === request.name) ?? null;
+    const record = this.#planning.find(request.name, request.plan);
+    if ((request.plan !== null && record === null) || (existing === null && record?.draft == null))
+      throw new FailureError({
+        kind: 'noPlan',
+        message:
+          request.plan === null
+            ? `There is no cluster ${request.name}, and none was planned.`
+            : `No plan ${request.plan} of ${request.name} is known here.`,
+        nextStep: `Plan it first: synod cluster plan ${request.name}${existing === null ? ' --hosts …' : ''}.`,
+      });
+    if (existing) this.#refuseWhileBusy(existing);
+    const cluster = existing ?? this.#store(record as PlanRecord);
+    const agreed = request.plan === null ? null : record;
+    const title = existing ? `Apply to ${cluster.name}` : `Create ${cluster.name}`;
+    const operation = this.#begin(cluster, title, { agreed, why: request.why });
+    return { operation, clusterId: cluster.clusterId };
   }
 
   /** Goes on with creating or destroying. Throws FailureError `busy` while an operation runs on the cluster. */
@@ -173,66 +161,48 @@ export class Clusters {
     });
   }
 
-  #begin(cluster: StoredCluster, title: string): Operation {
+  #begin(
+    cluster: StoredCluster,
+    title: string,
+    given: { agreed: PlanRecord | null; why: string | null } = { agreed: null, why: null },
+  ): Operation {
     return this.#options.operations.begin({ kind: 'clusterCreate', title, clusterId: cluster.clusterId }, (run) =>
-      this.provision(cluster.clusterId, run),
+      this.provision(cluster.clusterId, run, given),
     );
   }
 
-  /** The body of `create` and `resume`, for operations that do more than that. Returns the outcome. */
-  async provision(clusterId: string, run: OperationRun): Promise<string> {
-    const { store, resources, clock } = this.#options;
+  /** The body of `apply`, `create` and `resume`, for operations that do more than that. Returns the outcome. */
+  async provision(
+    clusterId: string,
+    run: OperationRun,
+    given: { agreed: PlanRecord | null; why: string | null } = { agreed: null, why: null },
+  ): Promise<string> {
+    const { store, clock } = this.#options;
     const startedAt = clock();
-    // What is at hand is shipped: a cluster that was begun with an older build goes on with this one.
-    const versions = { runtimeVersion: resources.runtimeVersion, releaseVersion: resources.nodeBundleVersion };
-    const cluster: StoredCluster = { ...this.get(clusterId), ...versions, lifecycle: 'provisioning' };
+    const before = this.get(clusterId);
+    const cluster: StoredCluster = { ...this.#planning.withVersions(before), lifecycle: 'provisioning' };
     store.putCluster(cluster);
+    const about = {
+      operationId: run.operationId,
+      kind: 'clusterCreate',
+      title: `Apply to ${cluster.name}`,
+      cluster: cluster.name,
+      why: given.why,
+      plan: given.agreed?.hash ?? null,
+    };
     try {
-      await this.#provisionHosts(cluster, run);
+      return await this.#audit.of(about, async (log) => {
+        const parts = { ...this.#options, planning: this.#planning, keysOf: (id: string) => this.keysOf(id) };
+        const changes = await provisionHosts(parts, { cluster, agreed: given.agreed }, { run, log });
+        store.putCluster({ ...cluster, lifecycle: 'provisioned' });
+        const size = store.listMembers(clusterId).length;
+        if (changes === 0) return `Nothing to do: ${cluster.name} serves on ${counted(size, 'node')}.`;
+        return `${cluster.name} serves on ${counted(size, 'node')} after ${seconds(clock() - startedAt)}.`;
+      });
     } catch (error) {
       store.putCluster({ ...cluster, lifecycle: 'incomplete' });
       throw error;
     }
-    store.putCluster({ ...cluster, lifecycle: 'provisioned' });
-    const size = store.listMembers(clusterId).length;
-    return `${cluster.name} serves on ${counted(size, 'node')} after ${seconds(clock() - startedAt)}.`;
-  }
-
-  async #provisionHosts(cluster: StoredCluster, run: OperationRun): Promise<void> {
-    const { store, hosts, shipping, resources, nodes } = this.#options;
-    const { clusterId } = cluster;
-    shipping.prepare([runtimeFile(resources), releaseFile(resources)]);
-    const keys = this.keysOf(cluster.clusterId);
-    await keys.ensure();
-    const members = store.listMembers(cluster.clusterId);
-    const tasks = await Promise.all(
-      members.map(async (member) => ({
-        cluster,
-        member,
-        members,
-        host: hosts.get(member.hostId),
-        keys: await keys.ofNode(member),
-      })),
-    );
-    run.announce([
-      ...tasks.flatMap((task) => hostSteps.map((step) => stepName(task.host, step))),
-      { ...WHOLE, step: 'Quorum' },
-      { ...WHOLE, step: 'Write and read' },
-    ]);
-    const work = tasks.map((task) => new HostProvisioning(this.#options, task, run));
-    await allHosts(work, (one) => one.check());
-    await allHosts(work, (one) => one.put());
-    await allHosts(
-      work.filter((one) => !one.mustRestart),
-      (one) => one.start(),
-    );
-    for (const one of work.filter((other) => other.mustRestart)) {
-      await one.start();
-      // One after the other, so that the cluster goes on serving meanwhile.
-      await waitForQuorum(nodes, { clusterId, including: one.member }, run.signal);
-    }
-    await run.step({ ...WHOLE, step: 'Quorum' }, () => waitForQuorum(nodes, { clusterId }, run.signal));
-    await run.step({ ...WHOLE, step: 'Write and read' }, () => verifyServing(members, keys.access(), run.signal));
   }
 
   #beginDestroy(cluster: StoredCluster): Operation {
@@ -242,40 +212,26 @@ export class Clusters {
     );
   }
 
-  /** The body of `destroy`. Members go from the store as they go from their hosts; the keys go last. */
+  /** The body of `destroy`. */
   async destroyAll(clusterId: string, run: OperationRun): Promise<string> {
-    const { store, hosts } = this.#options;
-    const cluster = this.get(clusterId);
-    store.putCluster({ ...cluster, lifecycle: 'destroying' });
-    const tasks = store.listMembers(clusterId).map((member) => ({
-      cluster,
-      member,
-      host: hosts.get(member.hostId),
-      keepVersions: this.#versionsOfOthers(member),
-    }));
-    run.announce(tasks.flatMap((task) => destroySteps.map((step) => stepName(task.host, step))));
-    const work = tasks.map((task) => ({ ...task, destruction: new HostDestruction(this.#options, task, run) }));
-    try {
-      await allHosts(work, async ({ destruction, member }) => {
-        await destruction.apply();
-        store.removeMember(member.nodeId);
-      });
-    } catch (error) {
-      const kept = new Set(store.listMembers(clusterId).map((member) => member.nodeId));
-      const unfinished = work.filter(({ member }) => kept.has(member.nodeId));
-      throw incomplete(cluster, await Promise.all(unfinished.map(sayLeft)), error);
-    }
-    store.removeCluster(clusterId);
-    await this.keysOf(clusterId).remove();
-    return `${cluster.name} is gone from ${tasks.length === 1 ? 'its host' : `all ${tasks.length} hosts`}.`;
-  }
-
-  #versionsOfOthers(member: StoredMember): string[] {
     const { store } = this.#options;
-    const others = store.listMembersOnHost(member.hostId).filter((one) => one.clusterId !== member.clusterId);
-    return others.flatMap((one) => {
-      const cluster = store.getCluster(one.clusterId);
-      return cluster ? [cluster.runtimeVersion, cluster.releaseVersion] : [];
+    const cluster: StoredCluster = { ...this.get(clusterId), lifecycle: 'destroying' };
+    store.putCluster(cluster);
+    const title = `Destroy ${cluster.name}`;
+    const about = {
+      operationId: run.operationId,
+      kind: 'clusterDestroy',
+      title,
+      cluster: cluster.name,
+      why: null,
+      plan: null,
+    };
+    return this.#audit.of(about, async (log) => {
+      const parts = { ...this.#options, planning: this.#planning, keysOf: (id: string) => this.keysOf(id) };
+      const outcome = await removeFromHosts(parts, cluster, { run, log });
+      store.removeCluster(clusterId);
+      await this.keysOf(clusterId).remove();
+      return outcome;
     });
   }
 
@@ -285,43 +241,6 @@ export class Clusters {
     for (const cluster of store.listClusters())
       if (cluster.lifecycle === 'provisioning') store.putCluster({ ...cluster, lifecycle: 'incomplete' });
   }
-}
-
-/** All of them, at most eight at once, each to its own end; then throws what the first one threw, if any did. */
-async function allHosts<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  const limit = new ConcurrencyLimit(HOSTS_AT_ONCE);
-  const ends = await Promise.allSettled(
-    items.map(async (item) => {
-      const release = await limit.enter();
-      await work(item).finally(release);
-    }),
-  );
-  for (const end of ends) if (end.status === 'rejected') throw end.reason;
-}
-
-/** What stands on a host now, as it was looked up. */
-async function sayLeft(of: {
-  host: { name: string };
-  member: { nodeId: string };
-  destruction: HostDestruction;
-}): Promise<string> {
-  const left = await of.destruction.left();
-  if (left === null)
-    return `${of.host.name}: ~/.synod/nodes/${of.member.nodeId} as far as known, it cannot be looked at`;
-  return `${of.host.name}: ${left.length === 0 ? 'nothing' : left.join(', ')}`;
-}
-
-function incomplete(cluster: StoredCluster, left: readonly string[], cause: unknown): FailureError {
-  const failure = failureOf(cause);
-  return new FailureError(
-    {
-      ...failure,
-      kind: 'incomplete',
-      message: `${cluster.name} is not gone everywhere: ${failure.message} Left on the hosts: ${left.join('; ')}.`,
-      nextStep: `${failure.nextStep} Then destroy it again: what is gone already is left alone.`,
-    },
-    { cause },
-  );
 }
 
 function seconds(milliseconds: number): string {

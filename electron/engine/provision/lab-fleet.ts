@@ -21,6 +21,7 @@ import { placesOf } from './lab-scope.ts';
 
 const WHOLE = { hostId: null, host: null };
 const CLUSTER_NAME = 'demo';
+const LAB_CLUSTER = { peerPort: null, clientPort: null, place: 'home', dataFolders: {} } as const;
 
 export interface LabFleetOptions {
   /** The lab's folder. */
@@ -90,8 +91,7 @@ export class LabFleet {
       const { clusters, store } = this.#options;
       const existing = store.listClusters().find((one) => one.origin === 'lab' && one.lifecycle !== 'destroying');
       const hostIds = hosts.slice(0, nodes).map((host) => host.hostId);
-      const cluster =
-        existing ?? (await clusters.define({ name: this.#freeName(), hostIds, peerPort: null, clientPort: null }));
+      const cluster = existing ?? (await clusters.define({ ...LAB_CLUSTER, name: this.#freeName(), hostIds }));
       run.concerns(cluster.clusterId);
       return clusters.provision(cluster.clusterId, run);
     });

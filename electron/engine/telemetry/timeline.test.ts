@@ -43,8 +43,8 @@ describe('the timeline', () => {
         facts: null,
         place: null,
       });
-    store.putCluster({ ...cluster, runtimeVersion: '1', releaseVersion: '1' });
-    for (const member of members) store.putMember({ ...member, clusterId });
+    store.putCluster({ ...cluster, runtimeVersion: '1', releaseVersion: '1', place: 'home' });
+    for (const member of members) store.putMember({ ...member, clusterId, dataFolder: null });
     begin();
   });
   afterEach(() => {

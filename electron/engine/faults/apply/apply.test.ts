@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ActiveFault, FaultLease } from '../../../../cluster-node/contract/fault.ts';
 import type { Operation } from '../../../contract/model.ts';
 import type { AgentChannel } from '../../agents/agent-link.ts';
-import { Agents, agentCommand } from '../../agents/agents.ts';
+import { Agents, agentTarget } from '../../agents/agents.ts';
 import { LineReader } from '../../agents/line-reader.ts';
 import { type Change, NOW, nodeIdOf, situationExample } from '../../fleet/plan/situation-example.ts';
 import { FleetStore } from '../../fleet/store.ts';
@@ -100,8 +100,9 @@ describe('faults', () => {
       const onState = () => --left === 0 && resolve();
       agents.listen({ onSample: () => {}, onNodeEvents: () => {}, onState });
     });
-    const command = agentCommand({ runtimeVersion: '1', releaseVersion: '1' });
-    for (const slot of [1, 2, 3]) agents.attach({ hostId: `h-0000000${slot}`, host: `host-${slot}`, command });
+    const versions = { runtimeVersion: '1', releaseVersion: '1', place: 'home' } as const;
+    for (const slot of [1, 2, 3])
+      agents.attach(agentTarget({ hostId: `h-0000000${slot}`, name: `host-${slot}` }, versions));
     await ready;
     const ledger = new FaultLedger({ store, agents, log, clock });
     const situation = () => ({
@@ -294,6 +295,7 @@ function seed(store: FleetStore): void {
       facts: null,
       place: null,
     });
-  store.putCluster({ ...cluster, runtimeVersion: '1', releaseVersion: '1' });
-  for (const member of members) store.putMember({ ...member, clusterId, nodeId: nodeIdOf(member.memberSlot) });
+  store.putCluster({ ...cluster, runtimeVersion: '1', releaseVersion: '1', place: 'home' });
+  for (const member of members)
+    store.putMember({ ...member, clusterId, nodeId: nodeIdOf(member.memberSlot), dataFolder: null });
 }

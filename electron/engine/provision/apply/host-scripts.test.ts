@@ -1,4 +1,4 @@
-/** The scripts that run on hosts, run here by a real shell in a home of their own. */
+/** The scripts that look at hosts and change them, run here by a real shell in a home of their own. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import {
   existsSync,
@@ -14,25 +14,25 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type HostPlace, hostPlace } from '../../../../cluster-node/contract/host-layout.ts';
 import { identify } from '../../../../cluster-node/supervisor/process-identity.ts';
-import { inspectScript, obstacleIn, parseInspection } from '../plan/inspection.ts';
-import {
-  LINKED,
-  parseRemoved,
-  removeNodeFolderScript,
-  removeUnusedScript,
-  residueScript,
-  stopRecordedScript,
-} from '../plan/removal.ts';
-import { parsePut, putFilesScript } from './put-files.ts';
+import { desiredOfHost } from '../plan/desired.ts';
+import { type GoneInput, goneFromHost, residueIn } from '../plan/gone.ts';
+import { planHost } from '../plan/host-plan.ts';
+import { desiredInput, nodeId } from '../plan/host-under-test.ts';
+import { parseObserved } from '../plan/observed-host.ts';
+import { obstacleIn } from '../plan/obstacles.ts';
+import type { Resource } from '../plan/resources.ts';
+import { sha256 } from './look.ts';
+import { observeScript } from './observe-script.ts';
+import { isScripted, NOT_OURS, stepScript, stepsDone } from './step-script.ts';
 
-const nodeId = 'n-aaaaaaaa';
-const places = { nodeId, runtimeVersion: 'node-1', releaseVersion: '0.1.0' };
-
-describe.skipIf(process.platform === 'win32')('scripts on a host', () => {
+describe.skipIf(process.platform !== 'linux')('scripts on a host', () => {
   let home: string;
+  let place: HostPlace;
   beforeEach(() => {
     home = mkdtempSync(join(tmpdir(), 'synod-scripts-'));
+    place = hostPlace('home', home);
   });
   afterEach(() => rmSync(home, { recursive: true }));
 
@@ -47,68 +47,91 @@ describe.skipIf(process.platform === 'win32')('scripts on a host', () => {
     mkdirSync(join(home, 'elsewhere'));
     symlinkSync(join(home, 'elsewhere'), join(home, path));
   };
-  const inspect = () => parseInspection(run(inspectScript(places)).stdout);
-  const obstacle = () => obstacleIn(inspect(), { ...places, clusterId: 'c-aaaaaaaa' });
+  const wanted = () => desiredOfHost(desiredInput(place, { digest: sha256 }));
+  const { dataDir } = hostPlace('home', '').node(nodeId);
+  const observe = (resources: readonly Resource[]) => {
+    const request = { place, nodeId, resources, dataDir: home + dataDir, known: [], disks: [home] };
+    return parseObserved(run(observeScript(request)).stdout);
+  };
+  const goneInput = (): GoneInput => ({
+    place,
+    nodeId,
+    clusterId: 'c-aaaaaaaa',
+    dataFolder: null,
+    keepVersions: [],
+    kept: new Set(),
+    observed: null,
+  });
+  const obstacle = () => {
+    const at = { place, home, clusterId: 'c-aaaaaaaa', nodeId, dataDir: home + dataDir };
+    return obstacleIn({ ...at, desired: wanted(), observed: observe(wanted()) });
+  };
+  const at = () => ({ place: 'home' as const, runDir: place.node(nodeId).runDir });
+  const apply = (resources: readonly Resource[]) =>
+    run(stepScript(planHost(resources, observe(resources)).filter(isScripted), at()));
 
-  it('put files privately, once, with whatever is in them', () => {
-    const content = `it's "$HOME" \`id\` \\ \nEOF\n`;
-    const files = [{ path: '.synod/a/key', content }];
-    expect(parsePut(run(putFilesScript(files, ['.synod/a'])).stdout)).toEqual({ put: 1, same: 0 });
-    expect(readFileSync(join(home, '.synod/a/key'), 'utf8')).toBe(content);
-    expect(statSync(join(home, '.synod/a/key')).mode & 0o777).toBe(0o600);
-    expect(statSync(join(home, '.synod/a')).mode & 0o777).toBe(0o700);
-    expect(parsePut(run(putFilesScript(files, ['.synod/a'])).stdout)).toEqual({ put: 0, same: 1 });
-    expect(readdirSync(join(home, '.synod/a'))).toEqual(['key']);
+  it('bring an empty home to what is wanted, once, whatever the umask and the contents', () => {
+    expect(obstacle()).toBeNull();
+    const done = run(`umask 000\n${stepScript(planHost(wanted(), observe(wanted())).filter(isScripted), at())}`);
+    expect({ status: done.status, stderr: done.stderr }).toEqual({ status: 0, stderr: '' });
+    const key = join(place.node(nodeId).tlsDir, 'peer.key');
+    expect(readFileSync(key, 'utf8')).toBe('peer key\n');
+    expect(statSync(key).mode & 0o777).toBe(0o600);
+    expect(statSync(place.node(nodeId).configDir).mode & 0o777).toBe(0o700);
+    const left = planHost(wanted(), observe(wanted())).map(({ resource }) => resource.kind);
+    expect(left).toEqual(['shipped', 'shipped', 'service']);
+    expect(readdirSync(place.node(nodeId).configDir).filter((name) => name.includes('synod-new'))).toEqual([]);
+    expect(obstacle()).toBeNull();
+  });
+
+  it('do nothing when they arrive cut off, wherever that is', () => {
+    const script = stepScript(planHost(wanted(), observe(wanted())).filter(isScripted), at());
+    for (let share = 1; share < 10; share++) {
+      run(script.slice(0, Math.floor((script.length * share) / 10)));
+      expect(readdirSync(home)).toEqual([]);
+    }
+    run(script.slice(0, script.lastIndexOf('synod_main')));
+    expect(readdirSync(home)).toEqual([]);
+  });
+
+  it('see and mend what was changed by hand', () => {
+    apply(wanted());
+    const { config } = place.node(nodeId);
+    writeFileSync(config, readFileSync(config, 'utf8').replace('300', '400'), { mode: 0o644 });
+    const step = planHost(wanted(), observe(wanted())).find(({ resource }) => resource.kind === 'file');
+    expect(step?.diff).toContain('-   "electionTimeoutMs": 400');
+    apply(wanted());
+    expect(readFileSync(config, 'utf8')).toContain('300');
+    expect(statSync(config).mode & 0o777).toBe(0o600);
   });
 
   it('put nothing through a link', () => {
     put('victim', 'precious');
-    mkdirSync(join(home, '.synod'));
-    symlinkSync(join(home, 'victim'), join(home, '.synod/key'));
-    const { status, stderr } = run(putFilesScript([{ path: '.synod/key', content: 'new\n' }], ['.synod']));
-    expect({ status, stderr }).toEqual({ status: 73, stderr: '.synod/key is not a plain file\n' });
+    const steps = planHost(wanted(), observe(wanted())).filter(isScripted);
+    mkdirSync(place.node(nodeId).configDir, { recursive: true });
+    symlinkSync(join(home, 'victim'), place.node(nodeId).config);
+    const { status, stderr } = run(stepScript(steps, at()));
+    expect({ status, stderr }).toEqual({
+      status: NOT_OURS,
+      stderr: `${place.node(nodeId).config} is not a plain file\n`,
+    });
     expect(readFileSync(join(home, 'victim'), 'utf8')).toBe('precious');
   });
 
-  it('put nothing into a folder that is a link', () => {
-    link('.synod/nodes');
-    const { status, stderr } = run(
-      putFilesScript([{ path: '.synod/nodes/a/key', content: 'new\n' }], ['.synod', '.synod/nodes', '.synod/nodes/a']),
-    );
-    expect({ status, stderr }).toEqual({ status: 73, stderr: '.synod/nodes is a link, not a folder of its own\n' });
-    expect(readdirSync(join(home, 'elsewhere'))).toEqual([]);
-  });
-
-  it('see an empty home and a complete node of ours without an obstacle', () => {
-    expect(inspect()).toMatchObject({ root: 'absent', runtime: 'absent', config: null, isRunning: false });
-    expect(obstacle()).toBeNull();
-    put('.synod/runtime/node-1/node');
-    put('.synod/releases/0.1.0/synod-node.cjs');
-    put(`.synod/nodes/${nodeId}/config.json`, `{\n "clusterId": "c-aaaaaaaa",\n "nodeId": "${nodeId}"\n}\n`);
-    put(`.synod/nodes/${nodeId}/data/log`);
-    put(`.synod/nodes/${nodeId}/run/supervisor.json`, JSON.stringify(identify(process.pid)));
-    expect(inspect()).toMatchObject({
-      runtime: 'file',
-      release: 'file',
-      node: 'folder',
-      hasData: true,
-      isRunning: true,
-    });
-    expect(obstacle()).toBeNull();
-  });
-
-  it('see no node running in another process that has its number', () => {
-    const own = identify(process.pid);
-    if (own === null) throw new Error('this process runs');
-    const others = [
-      { ...own, bootId: 'another-boot' },
-      { ...own, startTime: `${own.startTime}0` },
-      { pid: own.pid },
-      { ...own, pid: 2 ** 22 + 1 },
-    ];
-    for (const other of others) {
-      put(`.synod/nodes/${nodeId}/run/supervisor.json`, JSON.stringify(other));
-      expect(inspect().isRunning).toBe(false);
+  it.skipIf(process.getuid?.() !== 0)('leave no half file on a full disk (needs root: mount)', () => {
+    const steps = planHost(wanted(), observe(wanted())).filter(isScripted);
+    spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=16k,nr_inodes=64', 'tmpfs', home]);
+    try {
+      const { status, stderr, stdout } = run(stepScript(steps, at()));
+      expect(stderr).toMatch(/No space left on device/);
+      expect(status).not.toBe(0);
+      expect(stepsDone(stdout)).toBeLessThan(steps.length);
+      const found = spawnSync('find', [home, '-name', '*.synod-new', '-o', '-type', 'f', '-empty'], {
+        encoding: 'utf8',
+      });
+      expect(found.stdout).toBe('');
+    } finally {
+      spawnSync('umount', [home]);
     }
   });
 
@@ -120,8 +143,8 @@ describe.skipIf(process.platform === 'win32')('scripts on a host', () => {
     [
       'a link in place of the runtime',
       () => {
-        mkdirSync(join(home, '.synod/runtime/node-1'), { recursive: true });
-        symlinkSync('/bin/sh', join(home, '.synod/runtime/node-1/node'));
+        mkdirSync(join(home, '.synod/runtime/node-24'), { recursive: true });
+        symlinkSync('/bin/sh', join(home, '.synod/runtime/node-24/node'));
       },
       'foreignFiles',
     ],
@@ -131,7 +154,7 @@ describe.skipIf(process.platform === 'win32')('scripts on a host', () => {
       'foreignData',
     ],
     ['a configuration that is none', () => put(`.synod/nodes/${nodeId}/config.json`, 'hm'), 'foreignData'],
-    ['a link in place of a version’s folder', () => link('.synod/runtime/node-1'), 'foreignFiles'],
+    ['a link in place of a version’s folder', () => link('.synod/runtime/node-24'), 'foreignFiles'],
     ['a link in place of the runtimes', () => link('.synod/runtime'), 'foreignFiles'],
     ['a link in place of the nodes', () => link('.synod/nodes'), 'foreignFiles'],
     ['a link in place of ~/.synod', () => link('.synod'), 'foreignFiles'],
@@ -142,69 +165,71 @@ describe.skipIf(process.platform === 'win32')('scripts on a host', () => {
     expect(obstacle()).toMatchObject({ kind });
   });
 
-  it('remove what no node uses, and ~/.synod when it is empty', () => {
-    put('.synod/runtime/node-1/node');
-    put('.synod/runtime/node-2/node');
-    put('.synod/releases/0.1.0/synod-node.cjs');
-    put('.synod/releases/0.2.0/synod-node.cjs');
-    put('.synod/releases/0.3.0/synod-node.cjs');
-    put(
-      '.synod/nodes/n-bbbbbbbb/launch.json',
-      `{"runtime": "${home}/.synod/runtime/node-1/node", "release": "${home}/.synod/releases/0.2.0/synod-node.cjs"}`,
-    );
-    run(removeUnusedScript(['0.3.0']));
-    expect(readdirSync(join(home, '.synod/runtime'))).toEqual(['node-1']);
-    expect(readdirSync(join(home, '.synod/releases'))).toEqual(['0.2.0', '0.3.0']);
-    expect(run(residueScript([nodeId], true)).stdout).toContain('~/.synod/runtime/node-1/node');
-    rmSync(join(home, '.synod/nodes/n-bbbbbbbb'), { recursive: true });
-    run(removeUnusedScript([]));
-    expect(existsSync(join(home, '.synod'))).toBe(false);
-    expect(run(residueScript([nodeId], true)).stdout).toBe('');
-  });
+  const remove = () => {
+    const first = goneFromHost(goneInput());
+    const observed = observe(first);
+    return run(stepScript(planHost(goneFromHost({ ...goneInput(), observed }), observed).filter(isScripted), at()));
+  };
+  const left = () => {
+    const observed = observe(goneFromHost(goneInput()));
+    return residueIn({ ...goneInput(), observed }, observed);
+  };
 
-  it.each(['.synod', '.synod/runtime', '.synod/runtime/node-1'])('remove nothing through a link: %s', (link) => {
-    const elsewhere = join(home, 'elsewhere');
-    const inside = '.synod/runtime/node-1'.slice(link.length);
-    put(`elsewhere${inside}/node`);
-    put('elsewhere/precious/notes.txt');
-    mkdirSync(join(home, link, '..'), { recursive: true });
-    symlinkSync(elsewhere, join(home, link));
-    const { status, stdout } = run(removeUnusedScript([]));
-    expect(status).toBe(0);
-    expect(parseRemoved(stdout)).toEqual({ removed: [], left: [`~/${link}: it is a link`] });
-    expect(existsSync(join(elsewhere, inside, 'node'))).toBe(true);
-    expect(existsSync(join(elsewhere, 'precious/notes.txt'))).toBe(true);
+  it('take all of it off again, unfinished uploads and things aside with it', () => {
+    apply(wanted());
+    put('.synod/runtime/node-24/node');
+    put('.synod/runtime/node-23/node.part');
+    put('.synod/releases/0.1.0/synod-node.cjs');
+    put(`.synod/nodes/${nodeId}/data/log`);
+    put(`.synod/nodes/${nodeId}/config.json.synod-new`);
+    expect(remove()).toMatchObject({ status: 0, stderr: '' });
+    expect(readdirSync(home)).toEqual([]);
+    expect(left()).toEqual([]);
   });
 
   it('remove only what was installed, and name what stays', () => {
     put('.synod/runtime/node-1/node');
-    put('.synod/runtime/node-1/node.part');
     put('.synod/runtime/node-2/node');
     put('.synod/runtime/node-2/.hidden');
     put('.synod/runtime/mine/photos/one.jpg');
     put('.synod/runtime/with space/node');
     put('.synod/releases/notes.txt');
-    expect(parseRemoved(run(removeUnusedScript([])).stdout)).toEqual({
-      removed: ['~/.synod/runtime/node-1', '~/.synod/runtime/with space'],
-      left: [
-        '~/.synod/runtime/mine/photos: Synod did not put it there',
-        '~/.synod/runtime/node-2/.hidden: Synod did not put it there',
-        '~/.synod/releases/notes.txt: it is not a folder',
-      ],
-    });
-    expect(readdirSync(join(home, '.synod/runtime'))).toEqual(['mine', 'node-2']);
+    put(
+      '.synod/nodes/n-bbbbbbbb/launch.json',
+      `{"runtime": "${home}/.synod/runtime/node-9/node", "release": "/r/0.9/s"}`,
+    );
+    put('.synod/runtime/node-9/node');
+    expect(remove()).toMatchObject({ status: 0, stderr: '' });
+    expect(readdirSync(join(home, '.synod/runtime'))).toEqual(['mine', 'node-2', 'node-9']);
+    expect(readdirSync(join(home, '.synod/runtime/node-2'))).toEqual(['.hidden']);
     expect(existsSync(join(home, '.synod/runtime/mine/photos/one.jpg'))).toBe(true);
+    rmSync(join(home, '.synod/nodes/n-bbbbbbbb'), { recursive: true });
+    remove();
+    expect(left()).toContain(join(home, '.synod/releases/notes.txt'));
   });
 
-  it('remove no node’s folder through a link', () => {
-    put(`elsewhere/${nodeId}/data/log`);
-    mkdirSync(join(home, '.synod'));
-    symlinkSync(join(home, 'elsewhere'), join(home, '.synod/nodes'));
-    expect(run(removeNodeFolderScript(nodeId)).status).toBe(LINKED);
-    expect(existsSync(join(home, `elsewhere/${nodeId}/data/log`))).toBe(true);
+  it('see a node running, since when, and no other process that has its number', () => {
+    const own = identify(process.pid);
+    if (own === null) throw new Error('this process runs');
+    const service = () => observe(wanted()).services.get(nodeId);
+    put(`.synod/nodes/${nodeId}/run/supervisor.json`, JSON.stringify(own));
+    put(`.synod/nodes/${nodeId}/run/node.json`, JSON.stringify(own));
+    const startedAt = Date.now() / 1000 - process.uptime();
+    expect(service()).toMatchObject({ isRunning: true, hasProcess: true });
+    expect(Math.abs((service()?.startedAt ?? 0) - startedAt)).toBeLessThan(2);
+    const others = [
+      { ...own, bootId: 'another-boot' },
+      { ...own, startTime: `${own.startTime}0` },
+      { pid: own.pid },
+      { ...own, pid: 2 ** 22 + 1 },
+    ];
+    for (const other of others) {
+      for (const name of ['supervisor', 'node']) put(`.synod/nodes/${nodeId}/run/${name}.json`, JSON.stringify(other));
+      expect(service()).toEqual({ isRunning: false, hasProcess: false, needsReload: false, startedAt: null });
+    }
   });
 
-  it.skipIf(process.platform !== 'linux')('stop the processes that were written down, and no others', async () => {
+  it('stop the processes that were written down, and no others', () => {
     const started: ChildProcess[] = [];
     const record = (name: string, change: Record<string, unknown> = {}) => {
       const child = spawn('sleep', ['60']);
@@ -216,22 +241,21 @@ describe.skipIf(process.platform === 'win32')('scripts on a host', () => {
       return child;
     };
     const lives = (child: ChildProcess) => !readFileSync(`/proc/${child.pid}/stat`, 'utf8').includes(') Z');
+    const stop = () => {
+      const { unit } = place.node(nodeId);
+      const resource = { phase: 'Stop node', kind: 'noService', nodeId, unit } as const;
+      return run(stepScript([{ resource, change: 'stop', diff: null, why: '' }], at()));
+    };
     try {
-      const [supervisor, node] = [record('supervisor'), record('node')];
-      expect(run(stopRecordedScript(nodeId))).toMatchObject({
-        status: 0,
-        stdout: `ended=${supervisor.pid}\nended=${node.pid}\n`,
-      });
+      const both = [record('supervisor'), record('node')];
+      expect(stop()).toMatchObject({ status: 0 });
+      expect(both.map(lives)).toEqual([false, false]);
       // Numbers that went to somebody else since.
       const others = [record('supervisor', { startTime: '1' }), record('node', { bootId: 'another' })];
-      expect(run(stopRecordedScript(nodeId))).toMatchObject({ status: 0, stdout: '' });
+      expect(stop()).toMatchObject({ status: 0 });
       expect(others.map(lives)).toEqual([true, true]);
     } finally {
       for (const child of started) child.kill('SIGKILL');
     }
-  });
-
-  it('refuse versions that are no folder names', () => {
-    expect(() => removeUnusedScript(['../..'])).toThrow(RangeError);
   });
 });

@@ -23,7 +23,7 @@ const KEY_PREFIX = 'synod/verify/';
  */
 export async function waitForQuorum(
   port: Pick<ServicePort, 'observations' | 'picture'>,
-  wanted: { clusterId: string; including?: StoredMember },
+  wanted: { clusterId: string; including?: Pick<StoredMember, 'memberSlot'> },
   signal: AbortSignal,
 ): Promise<StepResult> {
   const { clusterId, including } = wanted;
@@ -35,7 +35,7 @@ export async function waitForQuorum(
   throw noQuorum(port.picture(clusterId));
 }
 
-function agreedLeader(picture: Picture, including: StoredMember | undefined): MemberPicture | null {
+function agreedLeader(picture: Picture, including: Pick<StoredMember, 'memberSlot'> | undefined): MemberPicture | null {
   if (picture.leader === null || picture.working.length < picture.quorumSize) return null;
   if (including && !picture.working.includes(including.memberSlot)) return null;
   return picture.members.find((member) => member.memberSlot === picture.leader?.memberSlot) ?? null;

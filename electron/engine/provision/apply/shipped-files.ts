@@ -1,63 +1,64 @@
-/** The two large files that go to every host: the Node runtime and the release. Their digests are computed once. */
+/** The two large files that go to every host: the Node runtime of its architecture and the release. Digests are computed once. */
 import { stat } from 'node:fs/promises';
-import { hostLayout } from '../../../../cluster-node/contract/host-layout.ts';
 import type { EngineResources } from '../../resources.ts';
-import type { HostConnection } from '../../ssh/connection.ts';
+import type { Executor } from '../../ssh/elevation.ts';
 import { sha256OfFile, upload } from '../../ssh/upload.ts';
+import type { ShippedResource } from '../plan/resources.ts';
+import type { Runtimes } from './runtimes.ts';
 
-export interface ShippedFile {
-  readonly localPath: string;
-  /** Relative to the login's home. */
-  readonly remotePath: string;
-  readonly mode: number;
-}
+export type ShippedFacts = Readonly<Record<'runtime' | 'release', { readonly digest: string; readonly bytes: number }>>;
 
-export function runtimeFile(resources: EngineResources): ShippedFile {
-  return { localPath: resources.runtimePath, remotePath: hostLayout.runtime(resources.runtimeVersion), mode: 0o755 };
-}
-
-export function releaseFile(resources: EngineResources): ShippedFile {
-  return {
-    localPath: resources.nodeBundlePath,
-    remotePath: hostLayout.release(resources.nodeBundleVersion),
-    mode: 0o644,
-  };
+export interface ShipOptions {
+  /** As `uname -m` names it. */
+  readonly architecture: string;
+  readonly signal: AbortSignal;
+  /** A ratio in [0, 1]. */
+  readonly onProgress: (ratio: number) => void;
 }
 
 export class Shipping {
+  readonly #resources: EngineResources;
+  readonly #runtimes: Runtimes;
   readonly #digests = new Map<string, { key: string; digest: Promise<string> }>();
 
-  /** Begins to compute the digests, so that they are there when the hosts have been checked. */
-  prepare(files: readonly ShippedFile[]): void {
-    // A file that cannot be read is reported by the step that ships it.
-    for (const file of files) this.#digestOf(file.localPath).catch(() => undefined);
+  constructor(parts: { resources: EngineResources; runtimes: Runtimes }) {
+    this.#resources = parts.resources;
+    this.#runtimes = parts.runtimes;
   }
 
-  /** Throws SshError. `onProgress` gets a ratio in [0, 1]. */
-  async ship(
-    connection: HostConnection,
-    file: ShippedFile,
-    options: { home: string; signal: AbortSignal; onProgress: (ratio: number) => void },
-  ): Promise<{ outcome: 'uploaded' | 'unchanged'; totalBytes: number }> {
-    return upload(connection, {
-      source: { localPath: file.localPath },
-      // Absolute: a login shell may start somewhere else than in its home.
-      remotePath: `${options.home}/${file.remotePath}`,
-      mode: file.mode,
-      sha256: await this.#digestOf(file.localPath),
+  /** What goes to a host of this architecture. Throws FailureError `noRuntime`. */
+  async describe(architecture: string, host: string): Promise<ShippedFacts> {
+    const [runtime, release] = await Promise.all([
+      this.#runtimes.pathFor(architecture, host).then((path) => this.#describe(path)),
+      this.#describe(this.#resources.nodeBundlePath),
+    ]);
+    return { runtime, release };
+  }
+
+  /** Throws SshError. Does nothing where the file is in place already. */
+  async ship(executor: Executor, file: ShippedResource, options: ShipOptions): Promise<void> {
+    const localPath =
+      file.source === 'release'
+        ? this.#resources.nodeBundlePath
+        : await this.#runtimes.pathFor(options.architecture, executor.label);
+    await upload(executor, {
+      source: { localPath },
+      remotePath: file.path,
+      mode: file.access.mode,
+      sha256: file.digest,
       onProgress: ({ sentBytes, totalBytes }) => options.onProgress(totalBytes === 0 ? 1 : sentBytes / totalBytes),
       signal: options.signal,
     });
   }
 
-  /** By path, size and time, so that a rebuilt file is digested again. */
-  async #digestOf(path: string): Promise<string> {
+  async #describe(path: string): Promise<{ digest: string; bytes: number }> {
     const { size, mtimeMs } = await stat(path);
+    // By path, size and time, so that a rebuilt file is digested again.
     const key = `${size} ${mtimeMs}`;
     const known = this.#digests.get(path);
-    if (known?.key === key) return known.digest;
+    if (known?.key === key) return { digest: await known.digest, bytes: size };
     const digest = sha256OfFile(path);
     this.#digests.set(path, { key, digest });
-    return digest;
+    return { digest: await digest, bytes: size };
   }
 }

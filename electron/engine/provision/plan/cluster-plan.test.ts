@@ -50,7 +50,7 @@ const plan = (hosts: PlannedHost[], changed: Partial<ClusterPlanInput> = {}) =>
     name: 'orders',
     hosts,
     takenNames: [],
-    runtimeArchitecture: 'x64',
+    place: 'home',
     runtimeVersion: 'node-24',
     releaseVersion: '0.1.0',
     ...changed,
@@ -70,7 +70,6 @@ describe('the plan of a cluster', () => {
   });
 
   it.each<[string, Partial<PlannedHost>, RegExp]>([
-    ['another architecture', facts(2, { architecture: 'riscv64' }), /alpha-2 is riscv64/],
     ['another kernel', facts(2, { kernel: 'FreeBSD 14' }), /nodes run on Linux only/],
     ['musl', facts(2, { libc: 'musl' }), /needs glibc/],
     ['a full disk', facts(2, { homeFreeBytes: 100 * 2 ** 20 }), /100 MiB free in \/home\/ops; at least 512/],

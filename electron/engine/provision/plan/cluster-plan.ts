@@ -2,22 +2,17 @@
  * What creating a cluster would do, and why it may not: computed from what is known of the hosts, without touching them.
  * The same function judges the preview and, with facts gathered again, the creation itself.
  */
-import { hostLayout } from '../../../../cluster-node/contract/host-layout.ts';
+import { hostPlace } from '../../../../cluster-node/contract/host-layout.ts';
 import type { ClusterPlan } from '../../../contract/contract.ts';
 import type { HostView } from '../../../contract/model.ts';
+
+/** What can be said without a look at the hosts' files. */
+export type JudgedPlan = Omit<ClusterPlan, 'hash' | 'hosts' | 'changes'>;
 
 /** Room for the runtime (about 120 MB), the release and the first of the log. */
 export const NEEDED_FREE_BYTES = 512 * 1024 * 1024;
 export const DEFAULT_PEER_PORT = 2380;
 export const DEFAULT_CLIENT_PORT = 2379;
-
-/** `uname -m` → the architecture of a Node runtime. */
-const architectures: Readonly<Record<string, string>> = {
-  x86_64: 'x64',
-  amd64: 'x64',
-  aarch64: 'arm64',
-  arm64: 'arm64',
-};
 
 export interface PlannedHost {
   readonly view: HostView;
@@ -43,13 +38,12 @@ export interface ClusterPlanInput {
   readonly hosts: readonly PlannedHost[];
   /** Names of clusters that exist. */
   readonly takenNames: readonly string[];
-  /** Architecture of the runtime that would be shipped, as Node names it. */
-  readonly runtimeArchitecture: string;
+  readonly place: 'home' | 'system';
   readonly runtimeVersion: string;
   readonly releaseVersion: string;
 }
 
-export function planCluster(input: ClusterPlanInput): ClusterPlan {
+export function planCluster(input: ClusterPlanInput): JudgedPlan {
   const members = input.hosts.map((host, at) => ({
     hostId: host.view.hostId,
     host: host.view.name,
@@ -77,11 +71,13 @@ function namedTwice({ hosts }: ClusterPlanInput): string[] {
 }
 
 function putsOf(input: ClusterPlanInput): string[] {
+  const isHome = input.place === 'home';
+  const place = isHome ? hostPlace('home', '~') : hostPlace('system');
   return input.hosts.flatMap((host, at) => [
-    `${host.view.name}: the Node ${input.runtimeVersion} runtime in ~/${hostLayout.runtime(input.runtimeVersion)}`,
-    `${host.view.name}: the node program ${input.releaseVersion} in ~/${hostLayout.release(input.releaseVersion)}`,
-    `${host.view.name}: node-${at + 1} with its configuration, certificates, log and data in ~/${hostLayout.nodes}/`,
-    `${host.view.name}: one supervisor and one node process, listening on ${host.view.address} ports ${host.peerPort} (peers) and ${host.clientPort} (clients)`,
+    `${host.view.name}: the Node ${input.runtimeVersion} runtime in ${place.runtime(input.runtimeVersion)}`,
+    `${host.view.name}: the node program ${input.releaseVersion} in ${place.release(input.releaseVersion)}`,
+    `${host.view.name}: node-${at + 1} with its configuration, certificates${isHome ? ', log and data' : ''} in ${place.nodesDir}/`,
+    `${host.view.name}: ${isHome ? 'one supervisor and one node process' : 'one systemd unit'}, listening on ${host.view.address} ports ${host.peerPort} (peers) and ${host.clientPort} (clients)`,
   ]);
 }
 
@@ -107,21 +103,25 @@ function refusalsOfHost(host: PlannedHost, input: ClusterPlanInput): string[] {
     ];
   }
   if (facts === null) return [`${name} has not been checked yet; check it first.`];
-  return [...platformRefusals(host, input), ...homeRefusals(host), ...portRefusals(host)];
+  return [
+    ...platformRefusals(host),
+    ...(input.place === 'home' ? homeRefusals(host) : systemRefusals(host)),
+    ...portRefusals(host),
+  ];
 }
 
-function platformRefusals(host: PlannedHost, input: ClusterPlanInput): string[] {
+function platformRefusals(host: PlannedHost): string[] {
   const { name, facts } = host.view;
   const refusals: string[] = [];
   if (!facts?.kernel.startsWith('Linux')) refusals.push(`${name} runs ${facts?.kernel}; nodes run on Linux only.`);
-  const architecture = architectures[facts?.architecture ?? ''];
-  if (architecture !== input.runtimeArchitecture)
-    refusals.push(
-      `${name} is ${facts?.architecture}, and the runtime at hand is for ${input.runtimeArchitecture}; start Synod with a runtime for it.`,
-    );
   if (facts?.libc === 'musl')
     refusals.push(`${name} has musl as its C library; the runtime needs glibc. Use a host with glibc 2.28 or later.`);
   return refusals;
+}
+
+function systemRefusals({ view: { name, facts } }: PlannedHost): string[] {
+  if (facts?.serviceManager === 'systemd') return [];
+  return [`${name}: systemd does not run there, and the system place needs it. Use the home place.`];
 }
 
 function homeRefusals(host: PlannedHost): string[] {
