@@ -1,6 +1,6 @@
 /**
  * What every command shares: its options, its engine, its output. Results go to stdout (JSON with `--json`), everything else
- * to stderr. Exit codes: 0 done, 1 failed, 2 wrong use.
+ * to stderr. Exit codes: 0 done, 1 failed, 2 wrong use; `cluster plan` and `cluster apply` have their own.
  */
 import { fileURLToPath } from 'node:url';
 import { ORPCError } from '@orpc/client';
@@ -19,6 +19,9 @@ export interface GlobalOptions {
 
 /** The build's folder: this file is bundled into dist/cli/. */
 export const distDir = fileURLToPath(new URL('..', import.meta.url));
+
+/** Exit codes of `cluster plan` and `cluster apply`, which use 2 for something else than wrong use. */
+export const planExitCodes = { nothingToDo: 0, pending: 2, refused: 3, wrongUse: 64 } as const;
 
 /** The command was used wrongly: exit code 2. */
 export class UsageError extends Error {

@@ -11,7 +11,7 @@ import { addHostCommands } from './commands/host.ts';
 import { addLabCommands } from './commands/lab.ts';
 import { addNodeCommands } from './commands/node.ts';
 import { addServeCommands } from './commands/serve.ts';
-import { describeFailure, failureIn, type GlobalOptions, note, UsageError } from './context.ts';
+import { describeFailure, failureIn, type GlobalOptions, note, planExitCodes, UsageError } from './context.ts';
 
 /** Put in by the build, from package.json. */
 declare const __SYNOD_VERSION__: string;
@@ -40,16 +40,18 @@ try {
 }
 
 function report(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  const isPlan = /\bcluster (plan|apply)\b/.test(process.argv.slice(2).join(' '));
+  const wrongUse = isPlan ? planExitCodes.wrongUse : 2;
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : wrongUse;
   const { json } = program.opts<GlobalOptions>();
   if (error instanceof UsageError) {
     if (json)
       process.stdout.write(`${JSON.stringify({ ok: false, error: { kind: 'usage', message: error.message } })}\n`);
     note(`synod: ${error.message}`);
-    return 2;
+    return wrongUse;
   }
   const failure = failureIn(error);
   if (json) process.stdout.write(`${JSON.stringify({ ok: false, error: failure })}\n`);
   note(`synod: ${describeFailure(failure)}`);
-  return 1;
+  return isPlan && failure.kind === 'planRefused' ? planExitCodes.refused : 1;
 }

@@ -1,62 +1,59 @@
-import { formatBallot } from '../../../cluster-node/contract/ballot.ts';
 import type { Command } from 'commander';
+import { formatBallot } from '../../../cluster-node/contract/ballot.ts';
 import type { ClusterView } from '../../contract/model.ts';
 import { act } from '../act.ts';
 import { CommandFailure, type GlobalOptions, note, printResult, UsageError, withEngine } from '../context.ts';
-import { findCluster, findHost, observedFleet, parseName } from '../find.ts';
+import { findCluster, observedFleet, parseName } from '../find.ts';
 import { follow } from '../follow.ts';
 import { resolveStateDir } from '../state-dir.ts';
 import { table } from '../table.ts';
-import { wholeNumber } from './lab.ts';
+import {
+  addPlaceOptions,
+  addPlanCommands,
+  giveSudoPassword,
+  type NewCluster,
+  newCluster,
+  type PlaceOptions,
+} from './plan.ts';
 
-interface CreateOptions {
-  readonly hosts: string;
-  readonly peerPort?: number;
-  readonly clientPort?: number;
-}
-
-/** `synod cluster create|status|access|destroy`. */
+/** `synod cluster create|plan|apply|status|access|destroy`. */
 export function addClusterCommands(program: Command): void {
   const cluster = program.command('cluster').description('Paxos clusters on the hosts of the fleet');
   const stateDir = () => resolveStateDir(program.opts<GlobalOptions>().state);
 
-  cluster
-    .command('create')
-    .argument('<name>')
-    .description('provision a cluster, a node on each host; running it again continues where it failed')
-    .requiredOption('--hosts <names>', 'host names, separated by commas')
-    .option('--peer-port <port>', 'port between nodes', wholeNumber(1, 65535))
-    .option('--client-port <port>', 'port for clients', wholeNumber(1, 65535))
-    .action(async (text: string, given: CreateOptions) => {
-      const name = parseName(text);
-      const options = program.opts<GlobalOptions>();
-      await withEngine(stateDir(), async (client) => {
-        const fleet = await client.fleet.get();
-        const hostIds = given.hosts.split(',').map((host) => findHost(fleet, host.trim()).hostId);
-        if (new Set(hostIds).size < hostIds.length) throw new UsageError('--hosts names a host twice');
-        const existing = fleet.clusters.find((view) => view.name === name);
-        if (existing !== undefined) {
-          assertSameHosts(existing, hostIds);
-          note(`${name} exists: going on with what is missing.`);
-        }
-        const started =
-          existing === undefined
-            ? await create(client, {
-                name,
-                hostIds,
-                peerPort: given.peerPort ?? null,
-                clientPort: given.clientPort ?? null,
-              })
-            : { clusterId: existing.clusterId, ...(await client.clusters.resume({ clusterId: existing.clusterId })) };
-        const operation = await follow(client, started.operationId);
-        const access = await client.clusters.access({ clusterId: started.clusterId });
-        printResult(
-          options,
-          { ok: true, clusterId: started.clusterId, ...access },
-          () => operation.outcome ?? `${name} serves.`,
-        );
-      });
+  addPlanCommands(program, cluster);
+
+  addPlaceOptions(
+    cluster
+      .command('create')
+      .argument('<name>')
+      .description('plan and apply: a cluster with a node on each host; running it again continues where it failed')
+      .requiredOption('--hosts <names>', 'host names, separated by commas'),
+  ).action(async (text: string, given: PlaceOptions & { sudoPasswordStdin?: boolean }) => {
+    const name = parseName(text);
+    const options = program.opts<GlobalOptions>();
+    await withEngine(stateDir(), async (client) => {
+      if (given.sudoPasswordStdin) await giveSudoPassword(client);
+      const request = await newCluster(client, name, given);
+      const fleet = await client.fleet.get();
+      const existing = fleet.clusters.find((view) => view.name === name);
+      if (existing !== undefined) {
+        assertSameHosts(existing, request.hostIds);
+        note(`${name} exists: going on with what is missing.`);
+      }
+      const started =
+        existing === undefined
+          ? await create(client, request)
+          : { clusterId: existing.clusterId, ...(await client.clusters.resume({ clusterId: existing.clusterId })) };
+      const operation = await follow(client, started.operationId);
+      const access = await client.clusters.access({ clusterId: started.clusterId });
+      printResult(
+        options,
+        { ok: true, clusterId: started.clusterId, ...access },
+        () => operation.outcome ?? `${name} serves.`,
+      );
     });
+  });
 
   cluster
     .command('status')
@@ -115,9 +112,7 @@ export function describeAccess(access: {
   return `ETCDCTL_API=3 etcdctl --endpoints ${access.endpoints.join(',')}${secure} endpoint status -w table`;
 }
 
-type CreateRequest = { name: string; hostIds: string[]; peerPort: number | null; clientPort: number | null };
-
-async function create(client: Parameters<typeof follow>[0], request: CreateRequest) {
+async function create(client: Parameters<typeof follow>[0], request: NewCluster) {
   const plan = await client.clusters.plan(request);
   for (const warning of plan.warnings) note(`  note: ${warning}`);
   if (plan.refusals.length > 0)
