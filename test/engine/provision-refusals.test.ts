@@ -26,7 +26,7 @@ import {
 
 const isRoot = process.getuid?.() === 0;
 
-describe.skipIf(process.platform !== 'linux')('bad input', { timeout: 60_000 }, () => {
+describe.skipIf(process.platform !== 'linux')('bad input', { timeout: 180_000 }, () => {
   const stateDir = makeStateDir();
   const dist = join(stateDir, 'dist');
   let resources: EngineResources;

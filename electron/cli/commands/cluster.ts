@@ -90,11 +90,13 @@ export function addClusterCommands(program: Command): void {
     .argument('<name>')
     .description('stop the nodes and delete them with their data')
     .option('--confirm <name>', "must repeat the cluster's name")
-    .action(async (name: string, given: { confirm?: string }) => {
+    .option('--sudo-password-stdin', "sudo's password for the hosts whose sudo asks, read from stdin")
+    .action(async (name: string, given: { confirm?: string; sudoPasswordStdin?: boolean }) => {
       if (given.confirm !== name)
         throw new UsageError(`this deletes the nodes of ${name} with all their data; agree with --confirm ${name}`);
       const options = program.opts<GlobalOptions>();
       await withEngine(stateDir(), async (client) => {
+        if (given.sudoPasswordStdin) await giveSudoPassword(client);
         const { clusterId } = findCluster(await observedFleet(client), name);
         const operation = await act(client, { kind: 'clusterDestroy', clusterId, confirmName: name });
         printResult(options, { ok: true, operation }, () => operation.outcome ?? `${name} is gone.`);

@@ -246,7 +246,7 @@ export class Planning {
 
 function sayRefusal(host: string, { message, nextStep }: { message: string; nextStep: string }): string {
   const sentence = /[.!?]$/.test(message) ? message : `${message}.`;
-  return `${sentence.startsWith(host) ? '' : `${host}: `}${sentence} ${nextStep}`;
+  return `${sentence.includes(host) ? '' : `${host}: `}${sentence} ${nextStep}`;
 }
 
 /** The refusals of a plan as one failure. */

@@ -45,7 +45,7 @@ esac
 
 /** Asks the host; changes nothing. Throws SshError. */
 export async function findRights(connection: Executor, signal?: AbortSignal): Promise<Rights> {
-  const { stdout } = await connection.exec(sh`/bin/sh -s`, { stdin: rightsScript, timeoutMs: 20_000, signal });
+  const { stdout } = await connection.exec(sh`/bin/sh -s`, { stdin: rightsScript, timeoutMs: 60_000, signal });
   const [kind = '', ...rest] = (stdout.trim().split('\n').at(-1) ?? '').split(' ');
   if (kind === 'root') return { kind };
   if (kind === 'sudo' || kind === 'password') return { kind, needsTerminal: rest[0] === 'terminal' };
@@ -58,7 +58,7 @@ export async function passwordWorks(
   elevation: Extract<Elevation, { kind: 'sudo' }>,
 ): Promise<boolean> {
   const command = sudoCommand(sh`true`, elevation);
-  const options = { stdin: `${elevation.password}\n`, timeoutMs: 20_000, expectedExitCodes: [0, 1] };
+  const options = { stdin: `${elevation.password}\n`, timeoutMs: 60_000, expectedExitCodes: [0, 1] };
   return (await connection.exec(command, options)).exitCode === 0;
 }
 

@@ -115,6 +115,7 @@ export class Runtimes {
 /** npm's own first word on it, where there is one. */
 function whyNot(cause: unknown): string {
   const said = (cause as { stderr?: unknown }).stderr;
-  const line = typeof said === 'string' ? said.split('\n').find((one) => /^npm (error|ERR!) [^c]/.test(one)) : undefined;
+  const line =
+    typeof said === 'string' ? said.split('\n').find((one) => /^npm (error|ERR!) [^c]/.test(one)) : undefined;
   return line?.replace(/^npm (error|ERR!) /, '') ?? (cause instanceof Error ? cause.message : String(cause));
 }
