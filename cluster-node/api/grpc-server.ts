@@ -39,9 +39,11 @@ export interface GrpcService {
   readonly budget: ByteBudget;
 }
 
-/** What a stream keeps besides its bodies, roughly, and a chunk besides its bytes. */
+/** What a stream keeps besides large bodies, roughly, and a chunk besides its bytes. */
 const STREAM_BYTES = 16 * 1024;
 const CHUNK_BYTES = 256;
+/** So much of an answer is paid for with the stream, so that a change that was taken in can be answered whatever others keep. */
+const SMALL_ANSWER_BYTES = 4 * 1024;
 /** A larger answer is sent from where it is. */
 const COPIED_BYTES = 64 * 1024;
 
@@ -75,8 +77,8 @@ class UnaryCall implements StreamListener {
   #request: Uint8Array | null = null;
   /** Taken from the budget until the stream is closed. */
   #kept = STREAM_BYTES;
-  /** The part of it that is for the answer. */
-  #keptForAnswer = 0;
+  /** Of the answer that is paid for, its small part included. */
+  #answerBytes = 0;
 
   constructor(
     stream: Http2Stream,
@@ -129,7 +131,9 @@ class UnaryCall implements StreamListener {
   #answer(response: Uint8Array): void {
     const stream = this.#stream;
     if (!stream.isOpen) return;
-    if (!this.#keepAnswer(response.length - this.#keptForAnswer)) return endWithError(stream, tooManyRequests());
+    // Made without having been asked about in full: what it tells may have happened, so it must not look refused.
+    if (!this.#keepAnswer(Math.max(0, response.length - this.#answerBytes)))
+      return endWithStatus(stream, etcdErrors.timeout.code, etcdErrors.timeout.message);
     stream.respond(answerBlock);
     if (response.length <= COPIED_BYTES) stream.write(frame(response));
     else {
@@ -140,9 +144,10 @@ class UnaryCall implements StreamListener {
   }
 
   #keepAnswer(bytes: number): boolean {
-    if (!this.#stream.isOpen || (bytes > 0 && !this.#keep(bytes))) return false;
-    this.#keptForAnswer += Math.max(0, bytes);
-    return true;
+    const total = this.#answerBytes + bytes;
+    const isKept = this.#stream.isOpen && this.#keep(beyondSmall(total) - beyondSmall(this.#answerBytes));
+    if (isKept) this.#answerBytes = total;
+    return isKept;
   }
 
   #keep(bytes: number): boolean {
@@ -150,6 +155,10 @@ class UnaryCall implements StreamListener {
     this.#kept += bytes;
     return true;
   }
+}
+
+function beyondSmall(answerBytes: number): number {
+  return Math.max(0, answerBytes - SMALL_ANSWER_BYTES);
 }
 
 function endWithError(stream: Http2Stream, error: unknown): void {

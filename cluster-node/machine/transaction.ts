@@ -64,13 +64,23 @@ export function isSerializable(request: TxnRequest): boolean {
   );
 }
 
-/** What the pairs in a response come to. */
+/** What a response, also one inside another, comes to besides its pairs, at the most. */
+const RESPONSE_BYTES = 64;
+
+/** What a response comes to when it is encoded, at the most. */
 export function responseBytes(response: AnyResponse): number {
   if ('responses' in response)
-    return response.responses.reduce((sum, { response: op }) => sum + (op ? responseBytes(op.value) : 0), 0);
-  if ('prevKvs' in response) return pairsBytes(response.prevKvs);
-  if ('kvs' in response) return pairsBytes(response.kvs);
-  return 'prevKv' in response && response.prevKv ? pairsBytes([response.prevKv]) : 0;
+    return response.responses.reduce(
+      (sum, { response: op }) => sum + (op ? responseBytes(op.value) : 0),
+      RESPONSE_BYTES,
+    );
+  return RESPONSE_BYTES + pairsBytes(pairsIn(response));
+}
+
+function pairsIn(response: Exclude<AnyResponse, TxnResponse>): readonly KeyValue[] {
+  if ('prevKvs' in response) return response.prevKvs;
+  if ('kvs' in response) return response.kvs;
+  return 'prevKv' in response && response.prevKv ? [response.prevKv] : [];
 }
 
 type AnyResponse = PutResponse | DeleteRangeResponse | RangeResponse | TxnResponse | CompactionResponse;

@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net';
 import { afterEach, expect, test, vi } from 'vitest';
 import { type ClientBounds, createClientServer, defaultClientBounds } from '../../cluster-node/api/client-server.ts';
 import { frame } from '../../cluster-node/api/grpc-frame.ts';
-import { PutRequest, RangeRequest, RangeResponse } from '../../cluster-node/contract/etcd/rpc.ts';
+import { PutRequest, RangeRequest, RangeResponse, TxnRequest } from '../../cluster-node/contract/etcd/rpc.ts';
 import { clientApiLeaf, createAuthority, issue } from '../../electron/engine/provision/certificates.ts';
 import { until } from '../fixtures/until.ts';
 import { SingleMachinePort } from './single-machine-port.ts';
@@ -18,8 +18,7 @@ const KEY = Buffer.from('k');
 const PUT = '/etcdserverpb.KV/Put';
 const RANGE = '/etcdserverpb.KV/Range';
 
-async function serve(bounds: Partial<ClientBounds>, isSecure = false): Promise<number> {
-  const node = new SingleMachinePort();
+async function serve(bounds: Partial<ClientBounds>, isSecure = false, node = new SingleMachinePort()): Promise<number> {
   await node.propose({ kind: 'put', request: PutRequest.create({ key: KEY, value: Buffer.alloc(400_000) }) });
   const authority = await createAuthority('c-aaaaaaaa', Date.now());
   const leaf = await issue(authority, clientApiLeaf('n-aaaaaaaa', '127.0.0.1'), Date.now());
@@ -112,6 +111,40 @@ test('an answer for which there is no room is not even made', async () => {
   expect(statuses.filter((status) => status === 'unread')).toHaveLength(2);
   expect(made).toHaveBeenCalledTimes(2);
 });
+
+const put = (more: Partial<PutRequest> = {}): PutRequest =>
+  PutRequest.create({ key: KEY, value: Buffer.from('v'), ...more });
+const putBody = (more?: Partial<PutRequest>): Buffer => frame(PutRequest.encode(put(more)).finish());
+/** So many puts of different keys, the answers of which come to more than a stream pays for when there are hundreds. */
+const txnBody = (puts: number): Buffer => {
+  const success = Array.from({ length: puts }, (_, number) => ({
+    request: { $case: 'requestPut' as const, value: put({ key: Buffer.from(`k${number}`) }) },
+  }));
+  return frame(TxnRequest.encode(TxnRequest.create({ success })).finish());
+};
+
+test.each([
+  ['a put', PUT, putBody(), '0'],
+  ['a put with the pair before it', PUT, putBody({ prevKv: true }), '14'],
+  ['a deletion', '/etcdserverpb.KV/DeleteRange', putBody({ value: Buffer.alloc(0) }), '0'],
+  ['a small transaction', '/etcdserverpb.KV/Txn', txnBody(30), '0'],
+  ['a large transaction', '/etcdserverpb.KV/Txn', txnBody(128), '14'],
+])(
+  '%s that finds room for itself but for no answer has happened and does not look refused',
+  async (_, path, body, status) => {
+    const node = new SingleMachinePort();
+    // What the server counts for a stream and for the one chunk of its body.
+    const keptBytesOfOne = 16 * 1024 + 256 + body.length;
+    const port = await serve({ keptBytesOfOne }, false, node);
+    const before = node.machine.revision;
+    expect(await statusOf(begin(open(port), path, body))).toBe(status);
+    expect(node.machine.revision).toBe(before + 1);
+    const tight = await serve({ keptBytesOfOne: keptBytesOfOne - 1 }, false, node);
+    const unchanged = node.machine.revision;
+    expect(await statusOf(begin(open(tight), path, body))).toBe('8');
+    expect(node.machine.revision).toBe(unchanged);
+  },
+);
 
 test('bodies that do not end are bounded and freed when they are aborted', async () => {
   const port = await serve({ keptBytes: 1_000_000, keptBytesOfOne: 800_000 });
