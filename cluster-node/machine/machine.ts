@@ -24,7 +24,7 @@ import { restoreParts } from './snapshot-restore.ts';
 import { defaultSnapshotRule, type SnapshotRule, SnapshotSchedule } from './snapshot-schedule.ts';
 import { MachineSnapshot } from './snapshot-view.ts';
 import { Store } from './store.ts';
-import { deleteRange, isReadOnly, put, putError, transact } from './transaction.ts';
+import { deleteRange, deletionBytes, isReadOnly, put, putError, transact } from './transaction.ts';
 
 /** What became of one operation. Headers carry the revision only; the API fills in the rest. */
 export type OperationResult =
@@ -40,7 +40,7 @@ export interface Applied {
 }
 
 /**
- * What a transaction that changes something may read. Every node executes it, also those that answer nobody, so what one client asks
+ * What a change may read. Every node executes it, also those that answer nobody, so what one client asks
  * for must not be more than all of them can hold.
  */
 const MAX_READ_IN_LOG_BYTES = 64 * 1024 * 1024;
@@ -154,8 +154,12 @@ export class KeyValueMachine {
         const error = putError(this.#store, operation.request);
         return error ? { kind: 'error', error } : { kind: 'put', response: put(this.#store, operation.request) };
       }
-      case 'deleteRange':
-        return { kind: 'deleteRange', response: deleteRange(this.#store, operation.request) };
+      case 'deleteRange': {
+        const error = admit(deletionBytes(this.#store, operation.request));
+        return error
+          ? { kind: 'error', error }
+          : { kind: 'deleteRange', response: deleteRange(this.#store, operation.request) };
+      }
       case 'txn': {
         const response = transact(this.#store, operation.request, admit);
         return 'error' in response ? { kind: 'error', error: response.error } : { kind: 'txn', response };

@@ -104,6 +104,11 @@ export function put(store: Store, request: PutRequest): PutResponse {
   return { header: revisionHeader(store.visibleRevision), prevKv: request.prevKv ? previous : undefined };
 }
 
+/** What the pairs come to that a deletion is to answer with. */
+export function deletionBytes(store: Store, request: DeleteRangeRequest): number {
+  return request.prevKv ? bytesOf(store.existing(request, store.visibleRevision), false) : 0;
+}
+
 /** Leaves the transaction open. */
 export function deleteRange(store: Store, request: DeleteRangeRequest): DeleteRangeResponse {
   const deleted = store.deleteRange(request);
@@ -152,8 +157,11 @@ function readBytes(store: Store, path: Path): number {
   let bytes = 0;
   for (const { request } of opsOf(path)) {
     if (request?.$case === 'requestRange') bytes += answerBytes(store, request.value);
-    if (request?.$case === 'requestDeleteRange' && request.value.prevKv)
-      bytes += bytesOf(store.existing(request.value, store.visibleRevision), false);
+    if (request?.$case === 'requestDeleteRange') bytes += deletionBytes(store, request.value);
+    if (request?.$case === 'requestPut' && request.value.prevKv) {
+      const latest = store.latest(request.value.key);
+      bytes += latest ? bytesOf([latest], false) : 0;
+    }
   }
   return bytes;
 }
