@@ -1,10 +1,12 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { checkKind, checkKinds } from '../storage/folder-check.ts';
 import { encodeKnownDisks, encodeQuarantine, type Quarantine } from '../storage/notes.ts';
 import { openSnapshotStore } from '../storage/snapshot-store.ts';
 import { openStorage } from '../storage/storage.ts';
+import { inWords } from './command.ts';
 import { inspectData } from './inspect.ts';
 
 let folder: string;
@@ -114,4 +116,33 @@ test('a folder where a file should be refuses', async () => {
     verdict: 'refuses',
     reason: expect.stringContaining(`${join(dataDir, 'synced')} is a folder where a file should be`),
   });
+});
+
+test('what goes while one looks is passed over, and a link that leads nowhere is not', () => {
+  writeFileSync(join(dataDir, 'peers.json.tmp'), '');
+  const seen: string[] = [];
+  const vanish = (path: string, expected: 'file' | 'folder') => {
+    seen.push(path);
+    if (expected === 'file') rmSync(path);
+    checkKind(path, expected);
+  };
+  checkKinds(dataDir, vanish);
+  expect(seen.length).toBeGreaterThan(5);
+  symlinkSync('nowhere', join(dataDir, 'vowed'));
+  expect(() => checkKinds(dataDir)).toThrow(/vowed cannot be looked at, perhaps a link that leads nowhere/);
+});
+
+test('a folder of a node without its log says to replace the node, and one that is none does not', async () => {
+  rmSync(join(dataDir, 'log'), { recursive: true });
+  const words = async () => inWords(await inspect(), null);
+  expect(await words()).toMatch(/superblock {4}4 of 4 copies intact[^]*verdict {7}refuses[^]*replace the node/);
+  rmSync(join(dataDir, 'superblock'));
+  const nobodys = await words();
+  expect(nobodys).toMatch(/verdict {7}refuses/);
+  expect(nobodys).not.toContain('replace the node');
+});
+
+test('a note of known disks that names none is told as nobody met', async () => {
+  writeFileSync(join(dataDir, 'peers.json'), encodeKnownDisks({}));
+  expect(inWords(await inspect(), null)).toContain('known disks   no other member was met yet');
 });

@@ -25,7 +25,7 @@ function rangeOf(text: string): RecordRange {
   return { from: Number(match[1]), upTo: Number(match[2]) };
 }
 
-function inWords(report: InspectReport, owner: number | null): string {
+export function inWords(report: InspectReport, owner: number | null): string {
   const { superblock, mark, segments, snapshots, incoming, state, damages, faulty } = report;
   const lines = [`data folder   ${report.dataDir}`];
   if (owner !== null)
@@ -71,7 +71,8 @@ function inWords(report: InspectReport, owner: number | null): string {
         `${payloadBytes} bytes  life ${life}${isWhole ? '' : '  payload damaged'}`,
     );
   lines.push(`verdict       ${report.verdict}: ${report.reason}`);
-  if (report.verdict === 'refuses' && report.segments.length > 0)
+  // A folder in which there was a node, not one that is merely wrong.
+  if (report.verdict === 'refuses' && (superblock.contents !== null || segments.length > 0))
     lines.push('              replace the node: the other nodes have its data');
   return lines.join('\n');
 }
@@ -79,9 +80,9 @@ function inWords(report: InspectReport, owner: number | null): string {
 function knownDisksInWords({ knownDisks }: InspectReport): string {
   if (knownDisks === null) return 'no other member was met yet';
   if (knownDisks.contents === null) return `damaged: ${knownDisks.damage}`;
-  return Object.entries(knownDisks.contents)
-    .map(([member, incarnation]) => `member ${member} has ${incarnation}`)
-    .join(', ');
+  const disks = Object.entries(knownDisks.contents);
+  if (disks.length === 0) return 'no other member was met yet';
+  return disks.map(([member, incarnation]) => `member ${member} has ${incarnation}`).join(', ');
 }
 
 function quarantineInWords({ quarantine }: InspectReport): string {

@@ -2,7 +2,7 @@
  * Whether everything that a node reads and writes in its data folder is a file or folder that it can use. Asked before anything is
  * touched: a folder where a file should be otherwise shows much later, as an error without a name.
  */
-import { accessSync, constants, readdirSync, type Stats, statSync } from 'node:fs';
+import { accessSync, constants, lstatSync, readdirSync, type Stats, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { DataMismatchError } from './errors.ts';
 import { LOG_FOLDER, MARK_FILE, segmentOf } from './log/commands.ts';
@@ -30,7 +30,7 @@ export function checkDataFolder(dataDir: string, birthPath: string): void {
 
 type Check = (path: string, expected: 'file' | 'folder') => void;
 
-/** The same without asking for permission to write. */
+/** The same without asking for permission to write. What goes meanwhile, as beside a running node, is passed over. */
 export function checkKinds(dataDir: string, check: Check = checkKind): void {
   check(dataDir, 'folder');
   for (const name of readdirSync(dataDir)) {
@@ -52,8 +52,9 @@ function namesIn(folder: string): string[] {
   return statSync(folder, { throwIfNoEntry: false }) === undefined ? [] : readdirSync(folder);
 }
 
-function checkKind(path: string, expected: 'file' | 'folder'): void {
+export function checkKind(path: string, expected: 'file' | 'folder'): void {
   const found = statOf(path);
+  if (found === null) return;
   if (expected === 'file' ? !found.isFile() : !found.isDirectory())
     throw new DataMismatchError(
       `${path} is a ${kindOf(found)} where a ${expected} should be, and no node has made it so. Move it away, put the ${expected} ` +
@@ -74,10 +75,13 @@ function check(path: string, expected: 'file' | 'folder'): void {
   }
 }
 
-function statOf(path: string): Stats {
+/** null: it is gone, and there was no link either. */
+function statOf(path: string): Stats | null {
   try {
     return statSync(path);
   } catch (cause) {
+    const isMissing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
+    if (isMissing && lstatSync(path, { throwIfNoEntry: false }) === undefined) return null;
     throw new DataMismatchError(
       `${path} cannot be looked at, perhaps a link that leads nowhere: ${(cause as Error).message}. Put right what it leads to, or ` +
         'move the link away, and start the node again.',
