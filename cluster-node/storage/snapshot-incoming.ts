@@ -17,6 +17,8 @@ export interface OfferedSnapshot {
 /** Until then data lies in the page cache only, where it could delay the log's sync. */
 const SYNC_EVERY_BYTES = 4 * 1024 * 1024;
 
+export const LOG_NEEDS_ROOM = 'the log needs the room; free some space';
+
 export class IncomingSnapshot {
   readonly offered: OfferedSnapshot;
   readonly #partial: string;
@@ -25,7 +27,7 @@ export class IncomingSnapshot {
   readonly #handle: FileHandle;
   #offset: number;
   #unsyncedBytes = 0;
-  #isAbandoned = false;
+  #givenUpBecause: string | null = null;
 
   private constructor(parts: {
     offered: OfferedSnapshot;
@@ -79,11 +81,11 @@ export class IncomingSnapshot {
         this.#unsyncedBytes = 0;
       }
     } catch (cause) {
-      if (this.#isAbandoned || isNoSpace(cause)) await this.abandon();
+      if (this.#givenUpBecause === null && isNoSpace(cause)) await this.abandon(LOG_NEEDS_ROOM);
       // A part of it may be in the file, and the file is written at its end only.
       else await this.#handle.truncate(offset).catch(() => undefined);
-      const why = this.#isAbandoned ? 'because the log needs the room; free some space' : 'and is fetched again later';
-      throw new SnapshotFailedError(`a snapshot from a peer cannot be written to ${this.#partial}, ${why}`, { cause });
+      const text = `a snapshot from a peer cannot be written to ${this.#partial}, ${this.#outlook()}`;
+      throw new SnapshotFailedError(text, { cause });
     }
     this.#offset += bytes.length;
     return true;
@@ -108,19 +110,24 @@ export class IncomingSnapshot {
       return info;
     } catch (cause) {
       await this.#handle.close().catch(() => undefined);
-      if (cause instanceof DataDamagedError || isNoSpace(cause)) await rm(this.#partial, { force: true });
-      if (cause instanceof DataDamagedError) throw cause;
-      throw new SnapshotFailedError(`the snapshot in ${this.#partial} cannot be finished; fetch it again later`, {
-        cause,
-      });
+      const isGivenUp = this.#givenUpBecause !== null;
+      if (!isGivenUp && (cause instanceof DataDamagedError || isNoSpace(cause)))
+        await rm(this.#partial, { force: true });
+      if (!isGivenUp && cause instanceof DataDamagedError) throw cause;
+      const text = `the snapshot in ${this.#partial} cannot be finished, ${this.#outlook()}`;
+      throw new SnapshotFailedError(text, { cause });
     }
   }
 
-  /** Gives up what is here, so that its room is free. What comes after that is refused. */
-  async abandon(): Promise<void> {
-    this.#isAbandoned = true;
+  /** Gives up what is here, so that its room is free. What comes after that is refused and told why. */
+  async abandon(because: string): Promise<void> {
+    this.#givenUpBecause = because;
     await this.#handle.close().catch(() => undefined);
     await rm(this.#partial, { force: true });
+  }
+
+  #outlook(): string {
+    return this.#givenUpBecause === null ? 'and is fetched again later' : `because ${this.#givenUpBecause}`;
   }
 
   /** Stops; what is here stays for the next attempt. */

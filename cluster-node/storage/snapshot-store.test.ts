@@ -298,3 +298,15 @@ test('what was begun to be fetched goes with a snapshot that is as new, and stay
   await writeAt(store, 4096);
   expect(incoming()).toEqual([]);
 });
+
+test('what is being fetched ends with a snapshot that is as new, and says so', async () => {
+  const store = await open();
+  const bytes = new Uint8Array(10);
+  const fetching = await store.receive({ slot: 4096, sha256: 'b'.repeat(64), fileBytes: 100 });
+  await writeAt(store, 2048);
+  expect(await fetching.append(0, bytes)).toBe(true);
+  await writeAt(store, 4096);
+  const reason = /because a snapshot of slot 4096 is here/;
+  await expect(fetching.append(10, bytes)).rejects.toThrow(reason);
+  await expect(store.accept(fetching)).rejects.toThrow(reason);
+});

@@ -21,7 +21,7 @@ import {
   type SnapshotInfo,
   verifySnapshotFile,
 } from './snapshot-file.ts';
-import { IncomingSnapshot, type OfferedSnapshot } from './snapshot-incoming.ts';
+import { IncomingSnapshot, LOG_NEEDS_ROOM, type OfferedSnapshot } from './snapshot-incoming.ts';
 import { productSizes } from './sizes.ts';
 
 const FOLDER = 'snapshots';
@@ -192,27 +192,30 @@ export class SnapshotStore {
     await dropIncoming(this.#folder, (other) => other !== name);
     const paths = { partial: join(this.#folder, name), final: this.#path(slot) };
     const incoming = await IncomingSnapshot.open(offered, paths, this.#clusterId);
+    // Before anything else is waited for: the log may need the room meanwhile.
+    this.#incoming = incoming;
     const { bavail, bsize } = await statfs(this.#folder);
     const needed = fileBytes - incoming.offset + this.#reservedBytes;
     if (bavail * bsize < needed) {
-      await incoming.abandon();
+      await incoming.abandon(LOG_NEEDS_ROOM);
       throw new SnapshotFailedError(
         `the snapshot of slot ${slot} needs ${needed} bytes beside the log, and ${this.#folder} has ${bavail * bsize}; free some space`,
       );
     }
-    this.#incoming = incoming;
     return incoming;
   }
 
   /** The log has no room: what was fetched of a snapshot is given up for it, also while it is being fetched. */
   async makeRoom(): Promise<void> {
-    await this.#incoming?.abandon();
+    await this.#incoming?.abandon(LOG_NEEDS_ROOM);
     await dropIncoming(this.#folder);
   }
 
   /** Makes a fetched snapshot one of this node's; see IncomingSnapshot.finish. */
   async accept(incoming: IncomingSnapshot): Promise<SnapshotInfo> {
-    const info = await incoming.finish();
+    const info = await incoming.finish().finally(() => {
+      if (this.#incoming === incoming) this.#incoming = null;
+    });
     await this.#keep(info);
     return info;
   }
@@ -272,6 +275,11 @@ export class SnapshotStore {
   /** Removes damaged ones, and all but the newest two of the others, and what was begun to be fetched of none later. */
   async #keep(info: SnapshotInfo): Promise<void> {
     this.#checked.set(info.slot, info);
+    const incoming = this.#incoming;
+    if (incoming !== null && incoming.offered.slot <= info.slot) {
+      this.#incoming = null;
+      await incoming.abandon(`a snapshot of slot ${info.slot} is here`);
+    }
     await dropIncoming(this.#folder, (name) => name < slotName(info.slot + 1));
     const slots = await this.slots();
     const good = slots.filter((slot) => !(this.#checked.get(slot) instanceof DataDamagedError));
