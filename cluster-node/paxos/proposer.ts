@@ -198,8 +198,8 @@ export class Proposer {
   }
 
   registerRead(request: RequestId, replyTo: MemberSlot): boolean {
-    if (this.leadership === null || this.leadership.tookOverStop) return false;
     const { rules, log, lease, confirmation, options } = this.#parts;
+    if (this.leadership === null || !rules.mayAnswerReads(this.leadership.tookOverStop)) return false;
     const readSlot = rules.readSlot(log.decidedUpTo, this.leadership.recoveredUpTo);
     if (lease.holds(this.leadership.ballot)) {
       // No heartbeat takes it there.

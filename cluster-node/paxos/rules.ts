@@ -66,6 +66,11 @@ export interface PaxosRules {
   /** A snapshot never takes back what is decided here. */
   mayInstall(snapshotSlot: Slot, decidedUpTo: Slot): boolean;
 
+  /**
+   * A leader that took over a stop entry cannot answer a read before that is decided: what the next configuration decided may be
+   * hidden from it, and the members that confirm its round need not know of that either.
+   */
+  mayAnswerReads(tookOverStop: boolean): boolean;
   /** What a linearizable read must see: all that this leader decided, and all that earlier ones may have. */
   readSlot(decidedUpTo: Slot, recoveredUpTo: Slot): Slot;
   /** The heartbeat round whose answers prove that this node still led when a read came: one that began later. */
@@ -118,6 +123,7 @@ export const PAXOS_RULES: PaxosRules = {
   noticeProves: (noticeBallot, entry) => entry.ballot === noticeBallot,
   mayInstall: (snapshotSlot, decidedUpTo) => snapshotSlot > decidedUpTo,
 
+  mayAnswerReads: (tookOverStop) => !tookOverStop,
   readSlot: (decidedUpTo, recoveredUpTo) => Math.max(decidedUpTo, recoveredUpTo),
   confirmingRound: (sequence) => sequence + 1,
   replyConfirms: (reply) => reply.confirms,
