@@ -69,10 +69,13 @@ export class Faults {
       case 'oneWayPartition':
         return this.#partition(fault);
       case 'stall':
+        if (!this.#isLink(fault)) return;
         this.#world.count('stall');
         return network.stall(fault.member, fault.other, this.#world.nowMs + fault.forMs);
       case 'hub':
-        return this.#cut(fault, (from, to) => from !== fault.member && to !== fault.member);
+        return node === undefined
+          ? undefined
+          : this.#cut(fault, (from, to) => from !== fault.member && to !== fault.member);
       case 'leaderCutOff':
       case 'leaderAlone':
         return this.#cutOffLeader(fault);
@@ -232,7 +235,7 @@ export class Faults {
    */
   #leaderForgets(fault: FaultEvent): void {
     const leader = this.#leader();
-    if (leader === undefined || leader.member === fault.member) return;
+    if (leader === undefined || leader.member === fault.member || !this.#nodes.has(fault.member)) return;
     const { network, nowMs, mix } = this.#world;
     const endMs = fault.amount + fault.forMs;
     this.#cut({ ...fault, forMs: fault.amount }, (from, to) => from === leader.member && to !== fault.member);
@@ -247,13 +250,17 @@ export class Faults {
 
   #transfer(fault: FaultEvent): void {
     const leader = this.#leader();
-    if (leader === undefined || leader.member === fault.member) return;
+    if (leader === undefined || leader.member === fault.member || !this.#nodes.has(fault.member)) return;
     this.#world.count(fault.kind);
     leader.transfer(fault.member);
     if (fault.kind === 'transfer') return;
     this.#world.after(fault.amount, () => {
       if (!this.#world.isCalm) this.#cut(fault, (_, to) => to === leader.member);
     });
+  }
+
+  #isLink({ member, other }: FaultEvent): boolean {
+    return member !== other && this.#nodes.has(member) && this.#nodes.has(other);
   }
 
   #isMember({ member }: SimulatedNode): boolean {
