@@ -13,9 +13,11 @@ import type { PaxosRules } from './rules.ts';
 /** A proposer at most this far behind gets the decided entries with the promise, which saves it a round of catch-up. */
 const DECIDED_SLOTS_IN_PROMISE = 256;
 /**
- * An accept is taken up to this many times `maxUndecidedSlots` above the slots decided here. No leader proposes further ahead of
- * its own decided slots than once that; what is beyond comes again when this node has caught up. So one wrong slot number cannot
- * open a gap that the next leader would have to fill, and a node far behind does not keep all that is decided meanwhile.
+ * An accept is taken up to this many times `maxUndecidedSlots` above the slots decided here. A leader proposes of its own no
+ * further than once that above its decided slots. What it recovered reaches further, but no acceptor took anything beyond this
+ * many windows above its own decided slots: so to the end of these above the highest decided of its quorum, to which whoever lags
+ * catches up. What is beyond comes again then. So one wrong slot number cannot open a gap that the next leader would have to fill,
+ * and a node far behind does not keep all that is decided meanwhile.
  */
 const WINDOWS_AHEAD = 4;
 
