@@ -73,7 +73,8 @@ export class Candidacy {
   onPromise(from: MemberSlot, message: Promise): void {
     const report = this.#reports.get(from) ?? unreported(this.fromSlot);
     if (report.isComplete || !this.#parts.rules.isNextPage(report.coveredUpTo, message.fromSlot)) return;
-    if (hasAbsurdGap(message, Math.max(report.coveredUpTo, message.decidedUpTo))) return;
+    const absurd = afterAbsurdGap(message, Math.max(report.coveredUpTo, message.decidedUpTo));
+    if (absurd !== undefined) return this.#parts.out.event({ kind: 'absurdPromise', from, slot: absurd.slot });
     if (!this.#merge(from, message.entries)) return;
     report.coveredUpTo = Math.max(report.coveredUpTo, message.entries.at(-1)?.slot ?? 0);
     report.decidedUpTo = Math.max(report.decidedUpTo, message.decidedUpTo);
@@ -192,9 +193,10 @@ export class Candidacy {
   }
 }
 
-function hasAbsurdGap({ entries }: Promise, coveredUpTo: Slot): boolean {
+/** The first entry that is too far above what is before it. */
+function afterAbsurdGap({ entries }: Promise, coveredUpTo: Slot): Entry | undefined {
   let last = coveredUpTo;
-  return entries.some(({ slot }) => {
+  return entries.find(({ slot }) => {
     const isAbsurd = slot - last > MAX_GAP_SLOTS;
     last = Math.max(last, slot);
     return isAbsurd;

@@ -59,7 +59,7 @@ describe('an accept far ahead of the decided slots', () => {
 });
 
 describe('a promise that tells of a slot absurdly far away', () => {
-  it('is not listened to, and another one makes the quorum', () => {
+  it('is not listened to, which is told, and another one makes the quorum', () => {
     const { cluster, leader, others } = led();
     const [candidate, liar] = others;
     cluster.stop(leader);
@@ -76,6 +76,7 @@ describe('a promise that tells of a slot absurdly far away', () => {
       cluster.give(candidate, { kind: 'message', from, message: { kind: 'promise', ballot, ...page, entries } });
     promise(liar, [entryAt(1, 1), entryAt(1e7, 1)]);
     expect(cluster.status(candidate).role).toBe('candidate');
+    expect(cluster.events(candidate, 'absurdPromise')).toEqual([{ kind: 'absurdPromise', from: liar, slot: 1e7 }]);
     promise(leader, [entryAt(1, 1), entryAt(3, 1)]);
     expect(cluster.status(candidate)).toMatchObject({ role: 'leader', undecidedSlots: 3 });
   });

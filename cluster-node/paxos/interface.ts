@@ -152,6 +152,8 @@ export type CoreEvent =
   | { readonly kind: 'reconfigureRefused'; readonly change: ConfigurationChange; readonly reason: string }
   /** The leader hands over because its own disk or event loop is much worse than the target's. */
   | { readonly kind: 'handingOver'; readonly target: MemberSlot; readonly reason: 'slowDisk' | 'slowLoop' | 'diskFull' }
+  /** The promise of `from` says that it accepted something in a slot too far above all others; it was dropped. */
+  | { readonly kind: 'absurdPromise'; readonly from: MemberSlot; readonly slot: Slot }
   /** A value came from `from` that does not match its digest; it was dropped and will be sent again. */
   | { readonly kind: 'digestMismatch'; readonly from: MemberSlot; readonly slot: Slot };
 

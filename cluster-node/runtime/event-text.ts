@@ -71,6 +71,15 @@ export function nodeEventOf(
       const text = `hands leadership to ${nameOf(event.target)}: ${healthTexts[event.reason]}`;
       return { kind: event.kind, ballot: null, memberSlot: event.target, text };
     }
+    case 'absurdPromise':
+      return {
+        kind: 'alarm',
+        ballot: null,
+        memberSlot: event.from,
+        text:
+          `the promise of ${nameOf(event.from)} was dropped: it names slot ${event.slot}, far above all others that it has. ` +
+          'Inspect its data folder; if this goes on, replace the node',
+      };
     case 'digestMismatch':
       return {
         kind: 'alarm',

@@ -148,6 +148,8 @@ export function eventWords(event: CoreEvent): string {
       return `refuses to change the members: ${event.reason}`;
     case 'handingOver':
       return `hands over to ${event.target}: ${HAND_OVER[event.reason]}`;
+    case 'absurdPromise':
+      return `drops a promise of ${event.from} that reaches to slot ${event.slot}`;
     case 'digestMismatch':
       return `drops a broken value of slot ${event.slot} from ${event.from}`;
   }
