@@ -160,6 +160,22 @@ export const contract = {
     create: call.input(clusterRequest).output(started.extend({ clusterId: clusterIdSchema })),
     /** Runs provisioning again from the step that failed; what is done already is left as it is. */
     resume: call.input(z.object({ clusterId: clusterIdSchema })).output(started),
+    /** Restarts every node, one after the other and the leader last; refused while changes are pending. */
+    restart: call.input(z.object({ clusterId: clusterIdSchema, why: z.string().max(500).nullable() })).output(started),
+    /** What its nodes should run with; `plan` shows what that changes, and `apply` restarts them one after the other. */
+    configure: call
+      .input(
+        z
+          .object({
+            clusterId: clusterIdSchema,
+            heartbeatMs: z.number().int().min(5).max(10_000),
+            electionTimeoutMs: z.number().int().min(20).max(60_000),
+          })
+          .refine((wanted) => wanted.electionTimeoutMs >= 3 * wanted.heartbeatMs, {
+            message: 'the election timeout must be at least three heartbeats',
+          }),
+      )
+      .output(z.object({ heartbeatMs: z.number().int(), electionTimeoutMs: z.number().int() })),
     /** What an etcd client needs. Paths are on the engine's computer. */
     access: call.input(z.object({ clusterId: clusterIdSchema })).output(
       z.object({

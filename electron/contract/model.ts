@@ -229,6 +229,7 @@ export const operationSchema = z.object({
     'labDown',
     'clusterCreate',
     'clusterDestroy',
+    'clusterRestart',
     'nodeStart',
     'nodeStop',
     'nodeRestart',

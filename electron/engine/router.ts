@@ -113,6 +113,11 @@ function clusterCalls(os: Os, parts: RouterParts) {
         return { operationId: operation.operationId, clusterId };
       }),
       resume: os.clusters.resume.handler(({ input }) => started(clusters.resume(input.clusterId))),
+      restart: os.clusters.restart.handler(({ input }) => started(clusters.restart(input))),
+      configure: os.clusters.configure.handler(({ input }) => {
+        const { heartbeatMs, electionTimeoutMs } = clusters.configure(input);
+        return { heartbeatMs, electionTimeoutMs };
+      }),
       access: os.clusters.access.handler(({ input }) => clusters.access(input.clusterId)),
       series: os.clusters.series.handler(({ input, signal }) => {
         const members = store.listMembers(clusters.get(input.clusterId).clusterId);

@@ -15,13 +15,15 @@ import {
   newCluster,
   type PlaceOptions,
 } from './plan.ts';
+import { addRollingCommands } from './rolling.ts';
 
-/** `synod cluster create|plan|apply|status|access|destroy`. */
+/** `synod cluster create|plan|apply|restart|configure|status|access|destroy`. */
 export function addClusterCommands(program: Command): void {
   const cluster = program.command('cluster').description('Paxos clusters on the hosts of the fleet');
   const stateDir = () => resolveStateDir(program.opts<GlobalOptions>().state);
 
   addPlanCommands(program, cluster);
+  addRollingCommands(program, cluster);
 
   addPlaceOptions(
     cluster

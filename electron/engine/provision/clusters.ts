@@ -18,7 +18,7 @@ import { Audit } from './audit.ts';
 import { type AccessFiles, ClusterKeys } from './cluster-keys.ts';
 import type { PlanRecord } from './plan/plan-record.ts';
 import { type ClusterRequest, Planning, refusedBy } from './planning.ts';
-import { provisionHosts, removeFromHosts } from './provisioning.ts';
+import { provisionHosts, removeFromHosts, restartHosts } from './provisioning.ts';
 
 export interface ClustersOptions extends ApplyParts {
   readonly operations: Operations;
@@ -35,6 +35,13 @@ export interface ApplyRequest {
   readonly why: string | null;
 }
 
+/** Milliseconds; the election timeout is at least three heartbeats. */
+export interface ClusterTimeouts {
+  readonly clusterId: string;
+  readonly heartbeatMs: number;
+  readonly electionTimeoutMs: number;
+}
+
 export class Clusters {
   readonly #options: ClustersOptions;
   readonly #planning: Planning;
@@ -45,6 +52,10 @@ export class Clusters {
     this.#planning = new Planning({ ...options, keysOf: (clusterId) => this.keysOf(clusterId) });
     this.#audit = new Audit(options);
     this.#markInterrupted();
+  }
+
+  get #parts() {
+    return { ...this.#options, planning: this.#planning, keysOf: (clusterId: string) => this.keysOf(clusterId) };
   }
 
   /** Throws FailureError `notFound`. */
@@ -130,6 +141,37 @@ export class Clusters {
     return { operation, clusterId: cluster.clusterId };
   }
 
+  /** Restarts every node, one after the other and the leader last. Throws FailureError `busy`, `notFound`. */
+  restart({ clusterId, why }: { clusterId: string; why: string | null }): Operation {
+    const { operations } = this.#options;
+    const cluster = this.get(clusterId);
+    this.#refuseWhileBusy(cluster);
+    const title = `Restart ${cluster.name}`;
+    return operations.begin({ kind: 'clusterRestart', title, clusterId }, (run) => {
+      const about = {
+        operationId: run.operationId,
+        kind: 'clusterRestart',
+        title,
+        cluster: cluster.name,
+        why,
+        plan: null,
+      };
+      return this.#audit.of(about, async (log) => {
+        await restartHosts(this.#parts, cluster, { run, log });
+        return `All ${counted(this.#options.store.listMembers(clusterId).length, 'node')} of ${cluster.name} were restarted.`;
+      });
+    });
+  }
+
+  /** What its nodes should run with from the next apply on. Throws FailureError `busy`, `notFound`. */
+  configure({ clusterId, heartbeatMs, electionTimeoutMs }: ClusterTimeouts): StoredCluster {
+    const cluster = this.get(clusterId);
+    this.#refuseWhileBusy(cluster);
+    const changed = { ...cluster, heartbeatMs, electionTimeoutMs };
+    this.#options.store.putCluster(changed);
+    return changed;
+  }
+
   /** Goes on with creating or destroying. Throws FailureError `busy` while an operation runs on the cluster. */
   resume(clusterId: string): Operation {
     const cluster = this.get(clusterId);
@@ -192,8 +234,7 @@ export class Clusters {
     };
     try {
       return await this.#audit.of(about, async (log) => {
-        const parts = { ...this.#options, planning: this.#planning, keysOf: (id: string) => this.keysOf(id) };
-        const changes = await provisionHosts(parts, { cluster, agreed: given.agreed }, { run, log });
+        const changes = await provisionHosts(this.#parts, { cluster, agreed: given.agreed }, { run, log });
         store.putCluster({ ...cluster, lifecycle: 'provisioned' });
         const size = store.listMembers(clusterId).length;
         if (changes === 0) return `Nothing to do: ${cluster.name} serves on ${counted(size, 'node')}.`;
@@ -227,8 +268,7 @@ export class Clusters {
       plan: null,
     };
     return this.#audit.of(about, async (log) => {
-      const parts = { ...this.#options, planning: this.#planning, keysOf: (id: string) => this.keysOf(id) };
-      const outcome = await removeFromHosts(parts, cluster, { run, log });
+      const outcome = await removeFromHosts(this.#parts, cluster, { run, log });
       store.removeCluster(clusterId);
       await this.keysOf(clusterId).remove();
       return outcome;

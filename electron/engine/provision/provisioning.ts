@@ -14,6 +14,7 @@ import { verifyServing, waitForQuorum } from './apply/serving.ts';
 import type { ClusterKeys } from './cluster-keys.ts';
 import { type PlanRecord, plannedOnHost, whatChanged } from './plan/plan-record.ts';
 import type { Planning } from './planning.ts';
+import { restartInTurn, type Turn } from './rolling.ts';
 
 export const WHOLE = { hostId: null, host: null };
 
@@ -94,11 +95,41 @@ async function startAll(
     work.filter((one) => !running.includes(one)),
     (one) => one.start(),
   );
-  for (const one of running) {
-    await one.start();
-    // One after the other, so that the cluster goes on serving meanwhile.
-    await waitForQuorum(parts.nodes, { clusterId, including: one.wish.member }, run.signal);
-  }
+  if (running.length === 0) return;
+  await waitForQuorum(parts.nodes, { clusterId }, run.signal).catch(() => undefined);
+  const turns = running.map((one) => turnOf(one, () => one.start()));
+  await restartInTurn(parts.nodes, { clusterId, turns }, run);
+}
+
+function turnOf(one: HostApply, restart: () => Promise<void>): Turn {
+  const { member, host } = one.wish;
+  return { member, host, restart, goBack: (wasRestarted) => one.goBack(wasRestarted) };
+}
+
+/** Every node of a cluster that runs as it should, one after the other. Throws FailureError `pendingChanges`, and what restarting throws. */
+export async function restartHosts(
+  parts: ProvisioningParts,
+  cluster: StoredCluster,
+  { run, log }: { run: OperationRun; log: CommandLog },
+): Promise<void> {
+  const { clusterId } = cluster;
+  const wishes = await parts.planning.wishes(cluster, parts.store.listMembers(clusterId));
+  run.announce(
+    ['Connect', 'Check host', 'Restart node', 'Level again'].flatMap((step) =>
+      wishes.map(({ host }) => stepName(host, step)),
+    ),
+  );
+  const work = wishes.map((wish) => new HostApply(parts, wish, { run, log }));
+  await allHosts(work, (one) => one.check());
+  const pending = work.filter((one) => one.looked.steps.length > 0).map((one) => one.wish.host.name);
+  if (pending.length > 0)
+    throw new FailureError({
+      kind: 'pendingChanges',
+      message: `Changes are pending on ${pending.join(', ')}: a restart would not leave what runs now. Nothing was restarted.`,
+      nextStep: `See them with \`synod cluster plan ${cluster.name}\`, and apply them: that restarts what it must.`,
+    });
+  const turns = work.map((one) => turnOf(one, () => one.restart()));
+  await restartInTurn(parts.nodes, { clusterId, turns }, run);
 }
 
 /** Throws FailureError `incomplete` with what is left. Members go from the store as they go from their hosts; the keys go last. */

@@ -5,9 +5,9 @@
 import type { ServiceState } from '../../../../cluster-node/contract/sample.ts';
 import type { Agents } from '../../agents/agents.ts';
 import { agentTarget } from '../../agents/agents.ts';
-import type { ServicePort } from '../../nodes/node-port.ts';
+import type { NodePort } from '../../nodes/node-port.ts';
 import { askService, sayService } from '../../nodes/service-operations.ts';
-import { FailureError, failureOf } from '../../operations/failure.ts';
+import { FailureError } from '../../operations/failure.ts';
 import type { OperationRun, StepName, StepReport, StepResult } from '../../operations/operations.ts';
 import type { Executor } from '../../ssh/elevation.ts';
 import { sh } from '../../ssh/shell-command.ts';
@@ -26,7 +26,7 @@ import { isScripted, NOT_OURS, stepScript, stepsDone } from './step-script.ts';
 export interface ApplyParts extends LookParts {
   readonly agents: Agents;
   /** The cluster as it is seen, and its agents. */
-  readonly nodes: ServicePort;
+  readonly nodes: NodePort;
 }
 
 const SCRIPT_TIMEOUT_MS = 120_000;
@@ -239,7 +239,7 @@ export class HostApply {
       if (!step) return { state: 'unchanged', detail: `${member.name} runs` };
       await agentReady(this.#parts.agents, host, this.#run.signal);
       const call = step.change === 'restart' ? 'restart' : 'start';
-      const service = await this.#ask(call).catch((error: unknown) => this.#goBack(call, error));
+      const service = await this.#ask(call);
       this.#changed++;
       return { state: 'succeeded', detail: `${member.name} is ${sayService(service)}` };
     });
@@ -260,20 +260,30 @@ export class HostApply {
     });
   }
 
-  /** A node that ran before gets back what it ran on. Throws FailureError always: what was wanted is not there. */
-  async #goBack(call: 'start' | 'restart', error: unknown): Promise<never> {
+  /**
+   * Puts back the version links and configuration that were replaced, and restarts the node on them if it was restarted since.
+   * False: nothing was replaced. Throws FailureError.
+   */
+  async goBack(wasRestarted: boolean): Promise<boolean> {
     const { steps, observed } = this.looked;
-    const undo = call === 'restart' ? undoOf(steps, observed) : [];
-    if (undo.length === 0 || this.#run.signal.aborted) throw error;
-    const failure = failureOf(error, { host: this.#wish.host.name });
-    let back = 'its former configuration was put back, and it runs on that';
-    try {
+    const undo = undoOf(steps, observed);
+    if (undo.length === 0) return false;
+    await this.#step('Go back', async () => {
       await this.#script(undo);
-      await this.#ask('restart');
-    } catch (second) {
-      back = `to go back failed, too: ${failureOf(second).message}`;
-    }
-    throw new FailureError({ ...failure, message: `${failure.message} Then ${back}.` }, { cause: error });
+      if (wasRestarted) await this.#ask('restart');
+      return { state: 'succeeded', detail: `${undo.map(targetOfStep).join(', ')} as before` };
+    });
+    return true;
+  }
+
+  /** Whatever its files are. Throws FailureError. */
+  async restart(): Promise<void> {
+    await this.#step('Restart node', async () => {
+      const { cluster, member, host } = this.#wish;
+      this.#parts.agents.attach(agentTarget(host, cluster));
+      await agentReady(this.#parts.agents, host, this.#run.signal);
+      return { state: 'succeeded', detail: `${member.name} is ${sayService(await this.#ask('restart'))}` };
+    });
   }
 
   /** Looks again: what was not seen to be as wanted is a failure, however the steps ended. Throws FailureError `notAsWanted`, `residue`. */
