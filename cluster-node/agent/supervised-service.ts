@@ -145,6 +145,12 @@ function spawnSupervisor(folder: SupervisedFolder): () => string | null {
   return () => why;
 }
 
+/** A supervisor on a busy host listens before it gets round to answering: while one waits for it, that tells nothing yet. */
+function lateAsUnknown(error: unknown): undefined {
+  if (error instanceof CallFailedError && error.callError.kind === 'timeout') return undefined;
+  throw error;
+}
+
 async function waitUntilAnswering(
   folder: SupervisedFolder,
   whyNoSupervisor: () => string | null,
@@ -152,13 +158,13 @@ async function waitUntilAnswering(
   const deadline = performance.now() + START_TIMEOUT_MS;
   let firstPid: number | undefined;
   for (;;) {
-    const status = await askIfThere(folder, 'status', STATUS_TIMEOUT_MS);
+    const status = await askIfThere(folder, 'status', STATUS_TIMEOUT_MS).catch(lateAsUnknown);
     firstPid ??= status?.node?.pid;
     if (status && isFailing(status))
       throw await startFailure(folder, 'failed', status.reason ?? 'for an unknown reason');
     const admin = status?.node ? await lookAtAdmin(folder) : null;
     if (status && admin?.starting === null) return stateOfStatus(folder, status);
-    const why = status ? null : whyNoSupervisor();
+    const why = status === null ? whyNoSupervisor() : null;
     if (why !== null) throw await startFailure(folder, 'failed', why);
     if (performance.now() > deadline) {
       // It may have to wait for a snapshot from a peer, and says so.
