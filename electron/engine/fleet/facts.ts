@@ -26,19 +26,30 @@ export interface GatheredFacts {
 
 export const factsScript = `
 LC_ALL=C; export LC_ALL
-say() { printf '%s=%s\\n' "$1" "$(printf '%s' "$2" | tr '\\n' ' ')"; }
-say kernelName "$(uname -s)"
-say kernel "$(uname -r)"
-say architecture "$(uname -m)"
-say hostname "$(uname -n)"
+newline='
+'
+say() { # key, value: one line. Each process costs a busy host much: a value is only worked on where it needs that.
+  case "$2" in
+    *"$newline"*) printf '%s=%s\\n' "$1" "$(printf '%s' "$2" | tr '\\n' ' ')" ;;
+    *) printf '%s=%s\\n' "$1" "$2" ;;
+  esac
+}
+first() { line=; [ ! -r "$1" ] || IFS= read -r line < "$1" || :; }
+set -- $(uname -s; uname -r -n -m)
+say kernelName "$1"
+say hostname "$2"
+say kernel "$3"
+say architecture "$4"
+uid=$(id -u)
 say user "$(id -un)"
-say uid "$(id -u)"
+say uid "$uid"
 say home "$(cd "$HOME" && pwd -P)"
 say os "$( [ -r /etc/os-release ] && . /etc/os-release && printf %s "$PRETTY_NAME" )"
 say glibc "$(getconf GNU_LIBC_VERSION 2>/dev/null)"
-say musl "$(ls /lib/ld-musl-* 2>/dev/null | head -n 1)"
-say machineId "$(cat /etc/machine-id 2>/dev/null)"
-say bootId "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)"
+musl=; for file in /lib/ld-musl-*; do [ ! -e "$file" ] || { musl=$file; break; }; done
+say musl "$musl"
+first /etc/machine-id; say machineId "$line"
+first /proc/sys/kernel/random/boot_id; say bootId "$line"
 say homeStat "$(stat -L -c '%d %i' "$HOME" 2>/dev/null || stat -L -f '%d %i' "$HOME" 2>/dev/null)"
 say cpuCount "$(getconf _NPROCESSORS_ONLN 2>/dev/null)"
 say memoryKib "$(awk '/^MemTotal:/ {print $2}' /proc/meminfo 2>/dev/null)"
@@ -47,7 +58,7 @@ say homeFreeKib "\${1-}"
 say homeMount "$(awk -v at="\${2-}" '$2 == at {options = $4} END {print options}' /proc/mounts 2>/dev/null)"
 [ -w "$HOME" ] && say homeWritable yes || say homeWritable no
 [ -d /run/systemd/system ] && say serviceManager systemd || say serviceManager none
-if [ "$(id -u)" = 0 ]; then say privilege root
+if [ "$uid" = 0 ]; then say privilege root
 elif command -v sudo >/dev/null 2>&1 && sudo -n true >/dev/null 2>&1; then say privilege sudo
 else say privilege none; fi
 for table in /proc/net/tcp /proc/net/tcp6; do

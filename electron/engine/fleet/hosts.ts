@@ -32,6 +32,9 @@ export interface HostsOptions {
   readonly clock: () => number;
 }
 
+/** A busy host has taken more than 20 s. */
+const FACTS_TIMEOUT_MS = 60_000;
+
 interface LiveHost {
   reachability: Reachability;
   gathered: GatheredFacts | null;
@@ -159,7 +162,11 @@ export class Hosts {
     const host = this.get(hostId);
     const connection = await this.connection(hostId, signal);
     const askedAt = this.#options.clock();
-    const { stdout } = await connection.exec(sh`/bin/sh -s`, { stdin: factsScript, timeoutMs: 20_000, signal });
+    const { stdout } = await connection.exec(sh`/bin/sh -s`, {
+      stdin: factsScript,
+      timeoutMs: FACTS_TIMEOUT_MS,
+      signal,
+    });
     const answeredAt = this.#options.clock();
     const gathered = parseFacts(stdout, { host: host.name, nowUnixMs: answeredAt });
     const live = this.#live.get(hostId);
