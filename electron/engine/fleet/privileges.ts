@@ -1,6 +1,6 @@
 /** Root's rights on hosts, found out once a host and asked for where sudo wants a password. */
 import type { SecretStore } from '../secrets.ts';
-import { type Elevation, elevated, type Executor, findRights, passwordWorks } from '../ssh/elevation.ts';
+import { type Elevation, elevated, type Executor, findRights, tryPassword } from '../ssh/elevation.ts';
 import { SshError } from '../ssh/ssh-error.ts';
 import type { Hosts } from './hosts.ts';
 
@@ -50,8 +50,10 @@ export class Privileges {
     const password = given ?? (auth.kind === 'password' ? await this.#secrets.get(hostId) : null);
     if (password === null) throw this.#needed(hostId, 'sudo asks for the password');
     const elevation = { kind: 'sudo', password, needsTerminal: rights.needsTerminal } as const;
-    if (await passwordWorks(connection, elevation)) return elevation;
+    const answer = await tryPassword(connection, elevation);
+    if (answer === 'taken') return elevation;
     await this.#secrets.delete(sudoSecretOf(hostId));
+    if (answer !== 'wrong') throw this.#refused(hostId, answer.refusal);
     throw this.#needed(hostId, 'sudo does not take the given password');
   }
 

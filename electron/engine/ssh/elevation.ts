@@ -52,14 +52,21 @@ export async function findRights(connection: Executor, signal?: AbortSignal): Pr
   return { kind: 'none', said: rest.join(' ').trim() || 'nothing was said' };
 }
 
-/** Whether sudo takes the password. Tries it once only: each failure may count towards a lock. Throws SshError. */
-export async function passwordWorks(
+/** What sudo says to a password: taken, a wrong one, or that this login may not become root with any. */
+export type SudoAnswer = 'taken' | 'wrong' | { readonly refusal: string };
+
+/** Tries the password once only: each failure may count towards a lock. Throws SshError. */
+export async function tryPassword(
   connection: Executor,
   elevation: Extract<Elevation, { kind: 'sudo' }>,
-): Promise<boolean> {
-  const command = sudoCommand(sh`true`, elevation);
+): Promise<SudoAnswer> {
+  const command = sh`LC_ALL=C; export LC_ALL; ${fragment(sudoCommand(sh`true`, elevation))}`;
   const options = { stdin: `${elevation.password}\n`, timeoutMs: 60_000, expectedExitCodes: [0, 1] };
-  return (await connection.exec(command, options)).exitCode === 0;
+  const { exitCode, stderr } = await connection.exec(command, options);
+  if (exitCode === 0) return 'taken';
+  // Asked without a password, sudo does not tell who is not in sudoers: that comes only after the right one.
+  const refusal = stderr.split('\n').find((line) => /not in the sudoers|not allowed to|may not run/.test(line));
+  return refusal === undefined ? 'wrong' : { refusal: refusal.trim().replace(/\.$/, '') };
 }
 
 /**
