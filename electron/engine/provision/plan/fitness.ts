@@ -6,6 +6,8 @@ import type { ObservedHost } from './observed-host.ts';
 
 /** Room that a node needs beyond the files that are there already: two segments of the log and a snapshot. */
 const NEEDED_FOR_DATA_BYTES = 48 * 1024 * 1024;
+/** Where the data are there already, only small files are written. */
+const NEEDED_FOR_FILES_BYTES = 1024 * 1024;
 
 export interface Unfitness {
   readonly kind: 'noRights' | 'noexec' | 'readOnly' | 'noSpace' | 'portInUse' | 'noServiceManager' | 'noFolder';
@@ -50,11 +52,12 @@ function rightsProblem({ place, gathered }: FitnessInput): Unfitness | null {
 function diskProblem({ observed, steps, disk, dataFolder }: FitnessInput): Unfitness | null {
   const main = observed.disks.get(disk);
   const hasUploads = steps.some((step) => step.resource.kind === 'shipped');
+  const forData = observed.filled.size > 0 ? NEEDED_FOR_FILES_BYTES : NEEDED_FOR_DATA_BYTES;
   const wanted = [
-    { path: disk, found: main, needed: hasUploads ? NEEDED_FREE_BYTES : NEEDED_FOR_DATA_BYTES, isRunFrom: true },
+    { path: disk, found: main, needed: hasUploads ? NEEDED_FREE_BYTES : forData, isRunFrom: true },
     ...(dataFolder === null
       ? []
-      : [{ path: dataFolder, found: observed.disks.get(dataFolder), needed: NEEDED_FOR_DATA_BYTES, isRunFrom: false }]),
+      : [{ path: dataFolder, found: observed.disks.get(dataFolder), needed: forData, isRunFrom: false }]),
   ];
   for (const { path, found, needed, isRunFrom } of wanted) {
     if (!found && !isRunFrom)
