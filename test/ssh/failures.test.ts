@@ -125,8 +125,14 @@ describe('host keys', () => {
     const place = `[${target.address}]:${target.port}`;
     const other = lab.hosts[1]?.hostPublicKey;
     const knownHostsPath = join(folder, 'changed');
-    await writeFile(knownHostsPath, `${place} ${other}\n`);
-    expect(await failure({ ...target, knownHostsPath })).toMatchObject({ kind: 'hostKeyChanged' });
+    await writeFile(knownHostsPath, `# by hand\n${place} ${other}\n`);
+    const changed = await failure({ ...target, knownHostsPath });
+    expect(changed).toMatchObject({ kind: 'hostKeyChanged' });
+    const [shown, known] = lab.hosts.map((host) => host.hostKeyFingerprint);
+    expect(changed.problem).toContain(
+      `it shows ssh-ed25519 ${shown}, line 2 of ${knownHostsPath} has ssh-ed25519 ${known}`,
+    );
+    expect(changed.nextStep).toContain(`ssh-keygen -R '${place}' -f '${knownHostsPath}'`);
     await writeFile(knownHostsPath, `@revoked ${place} ${lab.hosts[0]?.hostPublicKey}\n`);
     expect(await failure({ ...target, knownHostsPath })).toMatchObject({ kind: 'hostKeyRevoked' });
   });
@@ -260,6 +266,24 @@ describe('a host that goes away', () => {
     process.kill(pid, 'SIGSTOP');
     await eventually('the connection is given up', () => connection.state.kind === 'lost');
     process.kill(pid, 'SIGCONT');
+    pool.close();
+  });
+});
+
+describe('after sleep or a change of network', () => {
+  it('gives a dead connection up at once, keeps one that lives, and waits no back-off out', async () => {
+    const pool = new SshPool({ knownHostsPaths: [], keepaliveIntervalMs: 600_000, probeTimeoutMs: 500 });
+    const connection = await pool.connection(target);
+    const states: string[] = [];
+    connection.onState((state) => states.push(state.kind));
+    await connection.wake();
+    expect(states).toEqual([]);
+    const pid = (await labStatus(root)).serverPid ?? Number.NaN;
+    process.kill(pid, 'SIGSTOP');
+    pool.wake();
+    await eventually('the connection is given up', () => connection.state.kind === 'lost');
+    process.kill(pid, 'SIGCONT');
+    expect((await connection.exec(sh`echo back`)).stdout).toBe('back\n');
     pool.close();
   });
 });

@@ -1,7 +1,7 @@
 /** Real SSH servers to test against: OpenSSH's sshd, unprivileged, and the embedded hosts. Each with a folder of its own. */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer, type Server } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
@@ -16,6 +16,8 @@ export interface Place {
   target: SshTarget;
   /** A folder on the host (which is this computer) for the test's files. */
   folder: string;
+  /** What the server wrote so far; empty for the embedded hosts. */
+  log: () => string;
   stop: () => Promise<void>;
 }
 
@@ -64,11 +66,18 @@ export async function startEmbedded(): Promise<Place> {
     await labDown(root);
     await rm(folder, { recursive: true });
   };
-  return { target: targetOf(lab), folder, stop };
+  return { target: targetOf(lab), folder, log: () => '', stop };
 }
 
-/** `extra`: further lines of sshd_config. */
-export async function startOpenSsh(extra = ''): Promise<Place> {
+/**
+ * `extra`: further lines of sshd_config. `address`: of this computer. `prepare` is called with the place's folder, where the keys
+ * are made already, before the server starts.
+ */
+export async function startOpenSsh(
+  extra = '',
+  address = '127.0.0.1',
+  prepare: (folder: string) => void = () => {},
+): Promise<Place> {
   const folder = await makeFolder();
   for (const name of ['host', 'client']) {
     execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(folder, name)]);
@@ -77,7 +86,7 @@ export async function startOpenSsh(extra = ''): Promise<Place> {
   // As root sshd wants its privilege separation folder; as a user it does without.
   if (process.getuid?.() === 0) mkdirSync('/run/sshd', { recursive: true });
   const port = await freePort();
-  const config = `ListenAddress 127.0.0.1:${port}
+  const config = `ListenAddress ${address}:${port}
 HostKey ${folder}/host
 HostKey ${folder}/host-ecdsa
 PidFile none
@@ -90,12 +99,13 @@ UseDNS no
 ${extra}
 `;
   await writeFile(join(folder, 'sshd_config'), config);
+  prepare(folder);
   const hostKey = execFileSync('cut', ['-d', ' ', '-f', '1,2', join(folder, 'host.pub')], { encoding: 'utf8' });
-  await writeFile(join(folder, 'known_hosts'), `[127.0.0.1]:${port} ${hostKey}`);
-  const sshd = spawn(SSHD, ['-D', '-e', '-f', join(folder, 'sshd_config')], { stdio: 'ignore' });
-  await eventually('sshd listens', async () => await answers(port));
+  await writeFile(join(folder, 'known_hosts'), `[${address}]:${port} ${hostKey}`);
+  const sshd = spawn(SSHD, ['-D', '-E', join(folder, 'log'), '-f', join(folder, 'sshd_config')], { stdio: 'ignore' });
+  await eventually('sshd listens', async () => await answers(port, address));
   const target: SshTarget = {
-    address: '127.0.0.1',
+    address,
     port,
     user: userInfo().username,
     auth: [{ kind: 'key', path: join(folder, 'client') }],
@@ -107,7 +117,7 @@ ${extra}
     await exited;
     await rm(folder, { recursive: true });
   };
-  return { target, folder, stop };
+  return { target, folder, log: () => readFileSync(join(folder, 'log'), 'utf8'), stop };
 }
 
 /** A TCP server that accepts and says nothing, like a frozen host. */
@@ -125,8 +135,8 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-async function answers(port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1');
+async function answers(port: number, address: string): Promise<boolean> {
+  const socket = connect(port, address);
   try {
     await once(socket, 'connect');
     return true;

@@ -6,7 +6,8 @@ import { randomBytes } from 'node:crypto';
 import { isIP } from 'node:net';
 import { createInterface } from 'node:readline';
 import type { CheckLink } from '../../contract/model.ts';
-import type { HostChannel, HostConnection } from '../ssh/connection.ts';
+import type { HostConnection } from '../ssh/connection.ts';
+import type { HostChannel } from '../ssh/host-channel.ts';
 import { callCommand, type Call, LISTEN_SECONDS, listenCommand, NO_INTERPRETER, parseCalls } from './link-probe.ts';
 import { linkItem } from './plan/link-items.ts';
 

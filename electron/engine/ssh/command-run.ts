@@ -1,7 +1,7 @@
 /** One command on a connection that stands: sends it, feeds stdin, collects bounded output, judges how it ended. */
 import type { Readable } from 'node:stream';
-import type { Client, ClientChannel } from 'ssh2';
-import { type ShellCommand, underPosixShell } from './shell-command.ts';
+import type { CommandExit, RunningCommand } from './link.ts';
+import type { ShellCommand } from './shell-command.ts';
 import { SshError, type SshErrorDetails } from './ssh-error.ts';
 
 export interface ExecOptions {
@@ -28,84 +28,6 @@ export const DEFAULT_EXEC_TIMEOUT_MS = 30_000;
 const DEFAULT_MAX_OUTPUT_BYTES = 4 << 20;
 const SENT_BUT_UNKNOWN = 'It may or may not have taken effect: look at the host before you repeat it.';
 
-export interface CommandExit {
-  code: number | null;
-  signal: string | null;
-}
-
-/** A channel with the command in it already started. */
-export interface RunningCommand {
-  channel: ClientChannel;
-  /** null until the exit code or signal has come. */
-  exit: CommandExit | null;
-  /** Resolves when the channel is over and its streams have been read to their end. */
-  closed: Promise<void>;
-}
-
-/** Opens a channel that runs `command`; throws `connectionLost` where that is certain not to have run it. */
-export async function startCommand(
-  place: { client: Client; host: string },
-  command: ShellCommand,
-): Promise<RunningCommand> {
-  return await new Promise<RunningCommand>((resolve, reject) => {
-    const fail = (cause: unknown): void => reject(notStarted({ host: place.host, command }, cause));
-    try {
-      place.client.exec(underPosixShell(command), (error, channel) => {
-        if (error === undefined) resolve(watch(channel));
-        else fail(error);
-      });
-    } catch (error) {
-      fail(error);
-    }
-  });
-}
-
-/** Must run within the callback that brings the channel: a short command's exit code stands in the same packet. */
-function watch(channel: ClientChannel): RunningCommand {
-  const running: RunningCommand = {
-    channel,
-    exit: null,
-    closed: new Promise((resolve) => channel.on('close', resolve)),
-  };
-  channel.on('exit', (code: number | null, signal?: string) => {
-    running.exit = { code, signal: signal ?? null };
-  });
-  // A channel that breaks closes as well, and that is judged by whether an exit code came.
-  channel.on('error', () => {});
-  return running;
-}
-
-/** True: the host has no session free on this connection at the moment (MaxSessions); nothing was run. */
-export function isSessionShortage(error: unknown): boolean {
-  // RFC 4254, 5.1: 2 is "connect failed", which is how sshd refuses a session too many; 4 is "resource shortage".
-  const reason = error instanceof SshError ? (error.cause as { reason?: number } | undefined)?.reason : undefined;
-  return reason === 2 || reason === 4;
-}
-
-/**
- * Closes the channel and has the host end what runs in it: sshd would let it run on, and count it against MaxSessions. ssh2's own
- * `signal` sends nothing once stdin was closed, so this asks the protocol below it.
- */
-function stopOnHost(channel: ClientChannel): void {
-  const inner = channel as unknown as {
-    outgoing: { id: number; state: string };
-    _client: { _protocol: { signal: (channelId: number, name: string) => void } };
-  };
-  const reachable = inner.outgoing.state === 'open' || inner.outgoing.state === 'eof';
-  if (reachable) inner._client._protocol.signal(inner.outgoing.id, 'TERM');
-  channel.close();
-}
-
-function notStarted(place: { host: string; command: ShellCommand }, cause: unknown): SshError {
-  return new SshError({
-    kind: 'connectionLost',
-    ...place,
-    problem: 'the host did not open a channel for the command',
-    nextStep: 'Nothing was run. Try again; if it stays so, look at MaxSessions and the log of the SSH server.',
-    cause,
-  });
-}
-
 /** One run: made for one channel, used once. */
 export class CommandRun {
   readonly #place: { host: string; command: ShellCommand };
@@ -120,7 +42,6 @@ export class CommandRun {
 
   /** To the end, within `timeoutMs` or the options' idle time. `lost` says why the connection ended, if it did. */
   async on(running: RunningCommand, parts: { timeoutMs: number; lost: () => SshError | null }): Promise<ExecResult> {
-    const { channel } = running;
     const { signal, idleTimeoutMs } = this.#options;
     const timeoutMs = idleTimeoutMs ?? parts.timeoutMs;
     let stop = (_error: SshError): void => {};
@@ -129,12 +50,12 @@ export class CommandRun {
       await new Promise<void>((resolve, reject) => {
         stop = (error) => {
           reject(error);
-          stopOnHost(channel);
+          running.stop();
         };
         this.#timer = setTimeout(() => stop(this.#timedOut(timeoutMs)), timeoutMs);
         signal?.addEventListener('abort', onAbort, { once: true });
-        this.#collect(channel, stop);
-        this.#feed(channel, stop);
+        this.#collect(running, stop);
+        this.#feed(running, stop);
         void running.closed.then(resolve);
         if (signal?.aborted === true) onAbort();
       });
@@ -145,27 +66,27 @@ export class CommandRun {
     return this.#judge(running.exit, parts.lost());
   }
 
-  #collect(channel: ClientChannel, stop: (error: SshError) => void): void {
+  #collect(running: RunningCommand, stop: (error: SshError) => void): void {
     const maxBytes = this.#options.maxOutputBytes ?? DEFAULT_MAX_OUTPUT_BYTES;
     const take = (bytes: BoundedBytes, chunk: Buffer): void => {
       this.#sawProgress();
       if (!bytes.add(chunk, maxBytes)) stop(this.#tooMuch(maxBytes));
     };
-    channel.on('data', (chunk: Buffer) => take(this.#output.stdout, chunk));
-    channel.stderr.on('data', (chunk: Buffer) => take(this.#output.stderr, chunk));
+    running.stdout.on('data', (chunk: Buffer) => take(this.#output.stdout, chunk));
+    running.stderr.on('data', (chunk: Buffer) => take(this.#output.stderr, chunk));
   }
 
-  #feed(channel: ClientChannel, stop: (error: SshError) => void): void {
+  #feed(running: RunningCommand, stop: (error: SshError) => void): void {
     const { stdin } = this.#options;
     if (stdin === undefined || typeof stdin === 'string' || stdin instanceof Uint8Array) {
-      channel.end(stdin ?? '');
+      running.stdin.end(stdin ?? '');
       return;
     }
     stdin.on('data', () => this.#sawProgress());
     stdin.on('error', (cause) => stop(this.#error('localFile', 'what was to be sent could not be read', { cause })));
     // A command may well end before it has read everything: then the source has nowhere to go.
-    channel.on('close', () => stdin.destroy());
-    stdin.pipe(channel);
+    void running.closed.then(() => stdin.destroy());
+    stdin.pipe(running.stdin);
   }
 
   #sawProgress(): void {

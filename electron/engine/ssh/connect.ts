@@ -1,16 +1,20 @@
-/** One attempt to reach a host: TCP, key exchange with a verified host key, login. */
-import ssh2, { type AnyAuthMethod, type AuthenticationType, type Client, type ServerHostKeyAlgorithm } from 'ssh2';
+/** One attempt to reach a host with Synod's own SSH: TCP or the way there, key exchange with a verified host key, login. */
+import type { Duplex } from 'node:stream';
+import ssh2, { type AnyAuthMethod, type AuthenticationType } from 'ssh2';
+import { hostKeyAlgorithms } from './host-key-algorithms.ts';
+import { hostKeyError } from './host-key-errors.ts';
 import { readKnownHosts } from './host-keys.ts';
+import { assertKeyFile } from './key-file.ts';
 import {
-  type HostKeyVerdict,
+  type HostKeyJudgement,
   judgeHostKey,
   type KnownHostLine,
-  knownKeyTypes,
   type OfferedHostKey,
   offeredHostKey,
 } from './known-hosts.ts';
-import { assertKeyFile } from './key-file.ts';
+import type { Link } from './link.ts';
 import { Login } from './login.ts';
+import { ssh2Link } from './ssh2-link.ts';
 import { SshError } from './ssh-error.ts';
 import { type SshTarget, hostLabel } from './target.ts';
 
@@ -21,44 +25,32 @@ export interface ConnectOptions {
   connectTimeoutMs: number;
   /** A host that answers nothing for three of these is lost. */
   keepaliveIntervalMs: number;
+  /** Where the target has a `via`: the stream that leads there. */
+  stream?: Duplex | undefined;
   signal?: AbortSignal | undefined;
 }
 
-const HOST_KEY_ALGORITHMS: readonly ServerHostKeyAlgorithm[] = [
-  'ssh-ed25519',
-  'ecdsa-sha2-nistp256',
-  'ecdsa-sha2-nistp384',
-  'ecdsa-sha2-nistp521',
-  'rsa-sha2-512',
-  'rsa-sha2-256',
-];
-
-/**
- * A client that has logged in. A host may end the connection in the very packet that lets us in, so what ends it is listened
- * for from the login on, and remembered until somebody asks.
- */
-export interface LoggedIn {
-  readonly client: Client;
-  /** What ended the connection so far; null: nothing did. `cause`: the host or ssh2 said why. */
-  ending: () => { readonly cause: Error | undefined } | null;
-}
-
 /** Throws an SshError that says which step failed. */
-export async function connectOnce(target: SshTarget, options: ConnectOptions): Promise<LoggedIn> {
-  const paths = target.knownHostsPath === undefined ? options.knownHostsPaths : [target.knownHostsPath];
+export async function connectOnce(target: SshTarget, options: ConnectOptions): Promise<Link> {
   await assertKeyFile(target);
-  const knownHosts = await readKnownHosts(paths);
+  const knownHosts = await readKnownHosts(knownHostsPathsOf(target, options.knownHostsPaths));
   if (options.signal?.aborted === true) throw abortedBeforeConnect(target);
-  return await new Promise<LoggedIn>((resolve, reject) => {
+  return await new Promise<Link>((resolve, reject) => {
     new Attempt({ target, options, knownHosts, resolve, reject }).start();
   });
+}
+
+/** The target's own file alone, or Synod's (the first of `usual`) and then those that are configured. */
+export function knownHostsPathsOf(target: SshTarget, usual: readonly string[]): readonly string[] {
+  if (target.knownHostsPath !== undefined) return [target.knownHostsPath];
+  return target.knownHostsPaths === undefined ? usual : [...usual.slice(0, 1), ...target.knownHostsPaths];
 }
 
 interface AttemptParts {
   target: SshTarget;
   options: ConnectOptions;
   knownHosts: readonly KnownHostLine[];
-  resolve: (loggedIn: LoggedIn) => void;
+  resolve: (link: Link) => void;
   reject: (error: SshError) => void;
 }
 
@@ -66,7 +58,7 @@ class Attempt {
   readonly #parts: AttemptParts;
   readonly #client = new ssh2.Client();
   readonly #login: Login;
-  #verdict: HostKeyVerdict | null = null;
+  #judgement: HostKeyJudgement | null = null;
   #offered: OfferedHostKey | undefined;
   #stage: 'reaching' | 'greeting' | 'loggingIn' = 'reaching';
   #timer: NodeJS.Timeout | undefined;
@@ -94,17 +86,21 @@ class Attempt {
     client.on('error', (error) => this.#onError(error));
     client.on('close', () => this.#fail(this.#errorFrom(new Error('the host closed the connection'))));
     this.#startTimer();
+    if (options.stream !== undefined) this.#stage = 'greeting';
     client.connect({
       host: target.address,
       port: target.port,
       username: target.user,
+      ...(options.stream === undefined ? {} : { sock: options.stream }),
+      ...(target.addressFamily === undefined ? {} : { [target.addressFamily === 4 ? 'forceIPv4' : 'forceIPv6']: true }),
+      ...(target.localAddress === undefined ? {} : { localAddress: target.localAddress }),
       readyTimeout: 0,
-      keepaliveInterval: options.keepaliveIntervalMs,
-      keepaliveCountMax: 3,
+      keepaliveInterval: target.keepaliveIntervalMs ?? options.keepaliveIntervalMs,
+      keepaliveCountMax: target.keepaliveCountMax ?? 3,
       algorithms: {
         cipher: { prepend: ['aes128-gcm@openssh.com'], append: [], remove: [] },
         compress: ['none'],
-        serverHostKey: preferKnownTypes(knownKeyTypes(knownHosts, target)),
+        serverHostKey: hostKeyAlgorithms(target, knownHosts),
       },
       hostVerifier: (key: Buffer) => this.#verify(key),
       authHandler: (allowed, _partial, next) =>
@@ -121,8 +117,8 @@ class Attempt {
 
   #verify(key: Buffer): boolean {
     this.#offered = offeredHostKey(key, this.#parts.target);
-    this.#verdict = judgeHostKey(this.#parts.knownHosts, this.#offered);
-    return this.#verdict === 'known';
+    this.#judgement = judgeHostKey(this.#parts.knownHosts, this.#offered);
+    return this.#judgement.verdict === 'known';
   }
 
   #onError(error: Error & { level?: string; code?: string }): void {
@@ -134,7 +130,7 @@ class Attempt {
 
   #startTimer(): void {
     clearTimeout(this.#timer);
-    const timeoutMs = this.#parts.options.connectTimeoutMs;
+    const timeoutMs = this.#parts.target.connectTimeoutMs ?? this.#parts.options.connectTimeoutMs;
     this.#timer = setTimeout(() => this.#fail(this.#timeoutError(timeoutMs)), timeoutMs);
   }
 
@@ -143,7 +139,7 @@ class Attempt {
     const client = this.#client;
     // In one go: an 'error' that finds no listener ends the process.
     client.removeAllListeners();
-    this.#parts.resolve({ client, ending: rememberEnding(client) });
+    this.#parts.resolve(ssh2Link(client, hostLabel(this.#parts.target)));
   }
 
   #fail(error: SshError): void {
@@ -178,7 +174,9 @@ class Attempt {
   }
 
   #errorFrom(cause: Error & { code?: string }): SshError {
-    if (this.#verdict !== null && this.#verdict !== 'known') return this.#hostKeyError(this.#verdict);
+    const [judgement, offered] = [this.#judgement, this.#offered];
+    if (judgement !== null && offered !== undefined && judgement.verdict !== 'known')
+      return hostKeyError({ host: hostLabel(this.#parts.target), offered, judgement });
     const host = hostLabel(this.#parts.target);
     if (this.#stage === 'loggingIn') return this.#loginError(cause);
     if (this.#stage === 'reaching') return reachError(host, cause);
@@ -205,34 +203,6 @@ class Attempt {
       cause,
     });
   }
-
-  #hostKeyError(verdict: Exclude<HostKeyVerdict, 'known'>): SshError {
-    const offered = this.#offered;
-    const shown = `${offered?.keyType} ${offered?.fingerprint}`;
-    const host = hostLabel(this.#parts.target);
-    if (verdict === 'unknown') {
-      return new SshError({
-        kind: 'hostKeyUnknown',
-        host,
-        offeredKey: offered,
-        problem: `its host key is not known yet: ${shown}`,
-        nextStep:
-          'Compare the fingerprint with the one on the host (ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub), then trust it.',
-      });
-    }
-    const changed = verdict === 'changed';
-    return new SshError({
-      kind: changed ? 'hostKeyChanged' : 'hostKeyRevoked',
-      host,
-      offeredKey: offered,
-      problem: changed
-        ? `its host key is not the one known before: it shows ${shown}`
-        : `its host key is revoked: ${shown}`,
-      nextStep: changed
-        ? 'Somebody may be in between. If the host was reinstalled, remove its old key (ssh-keygen -R) and trust the new one.'
-        : 'Do not log in there: give the host a new key first.',
-    });
-  }
 }
 
 function passphraseNeeded(target: SshTarget, locked: { path: string; wasWrong: boolean }): SshError {
@@ -245,13 +215,6 @@ function passphraseNeeded(target: SshTarget, locked: { path: string; wasWrong: b
       : `the key ${path} on this computer is encrypted, and its passphrase was not given`,
     nextStep: `Give the passphrase of ${path}; it is not written down.`,
   });
-}
-
-function rememberEnding(client: Client): LoggedIn['ending'] {
-  let ending: { cause: Error | undefined } | null = null;
-  client.on('error', (error) => (ending = { cause: error }));
-  client.on('close', () => (ending ??= { cause: undefined }));
-  return () => ending;
 }
 
 function reachError(host: string, cause: Error & { code?: string }): SshError {
@@ -275,11 +238,4 @@ function abortedBeforeConnect(target: SshTarget): SshError {
     problem: 'connecting was called off',
     nextStep: 'Nothing was run. Start again when you want to.',
   });
-}
-
-/** As ssh does it: types that are known for the host first, so that one with several keys shows a known one. */
-function preferKnownTypes(knownTypes: readonly string[]): ServerHostKeyAlgorithm[] {
-  const isKnown = (algorithm: ServerHostKeyAlgorithm): boolean =>
-    knownTypes.includes(algorithm.startsWith('rsa-sha2-') ? 'ssh-rsa' : algorithm);
-  return [...HOST_KEY_ALGORITHMS.filter(isKnown), ...HOST_KEY_ALGORITHMS.filter((algorithm) => !isKnown(algorithm))];
 }

@@ -4,23 +4,17 @@
  * is jittered, so that a fleet that comes back is not stormed. Commands are never repeated by themselves: whether one that was
  * cut off has run is for the caller to find out (`outcomeUnknown`).
  */
-import type { Readable, Writable } from 'node:stream';
+import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Client } from 'ssh2';
-import {
-  CommandRun,
-  DEFAULT_EXEC_TIMEOUT_MS,
-  type ExecOptions,
-  type ExecResult,
-  isSessionShortage,
-  type RunningCommand,
-  startCommand,
-} from './command-run.ts';
+import { CommandRun, DEFAULT_EXEC_TIMEOUT_MS, type ExecOptions, type ExecResult } from './command-run.ts';
 import { ConcurrencyLimit } from './concurrency-limit.ts';
-import { connectOnce, type LoggedIn } from './connect.ts';
-import type { ShellCommand } from './shell-command.ts';
+import { dial } from './dial.ts';
+import { type HostChannel, hostChannel } from './host-channel.ts';
+import { isSessionShortage, type Link, type OpenWay, type RunningCommand } from './link.ts';
+import { type ShellCommand, sh } from './shell-command.ts';
 import { needsOperator, SshError } from './ssh-error.ts';
 import { hostLabel, type SshTarget, targetLabel } from './target.ts';
+import type { WakeSenses } from './wake.ts';
 
 export type HostConnectionState =
   | { kind: 'idle' }
@@ -28,24 +22,6 @@ export type HostConnectionState =
   | { kind: 'connected'; sinceUnixMs: number }
   /** `retryAtUnixMs`: commands wait until then; null: only `SshPool.connection` tries again, once the operator has decided. */
   | { kind: 'lost'; error: SshError; retryAtUnixMs: number | null };
-
-/** What became of a long-lived channel. `error`: the connection was lost first, or the channel broke. */
-export interface ChannelExit {
-  exitCode: number | null;
-  signal: string | null;
-  error: SshError | null;
-}
-
-/** A running command with its streams. `stdout` and `stderr` must both be read. */
-export interface HostChannel {
-  stdin: Writable;
-  stdout: Readable;
-  stderr: Readable;
-  /** Settles once, never rejects. */
-  exited: Promise<ChannelExit>;
-  /** Ends the channel; what runs in it sees its stdin end. */
-  close: () => void;
-}
 
 export interface SshPoolOptions {
   /** Read at each connect, so that a key trusted meanwhile counts. Synod's own file and the user's. */
@@ -56,8 +32,18 @@ export interface SshPoolOptions {
   keepaliveIntervalMs?: number | undefined;
   /** Connections being made at the same time, over all hosts; 6 (a stock sshd drops logins beyond 10). */
   concurrentConnects?: number | undefined;
+  /** How long a connection may take to show that it lives after sleep or a change of network; 3,000. */
+  probeTimeoutMs?: number | undefined;
+  /** How sleep and changes of the network are noticed. */
+  senses?: WakeSenses | undefined;
   /** In [0, 1); Math.random. */
   random?: (() => number) | undefined;
+}
+
+/** What all connections of a pool have in common. */
+export interface SharedByHosts {
+  connects: ConcurrencyLimit;
+  openWay: OpenWay;
 }
 
 export interface WaitOptions {
@@ -75,22 +61,23 @@ export class HostConnection {
   readonly label: string;
   #target: SshTarget;
   readonly #options: SshPoolOptions;
-  readonly #connects: ConcurrencyLimit;
+  readonly #shared: SharedByHosts;
   readonly #commands = new ConcurrencyLimit(CONCURRENT_COMMANDS);
   readonly #listeners = new Set<(state: HostConnectionState) => void>();
   #state: HostConnectionState = { kind: 'idle' };
-  #client: Client | null = null;
-  #connecting: Promise<Client> | null = null;
+  #link: Link | null = null;
+  #connecting: Promise<Link> | null = null;
   /** Failed attempts since the last one that succeeded. */
   #failures = 0;
-  readonly #losses = new WeakMap<Client, SshError>();
+  readonly #losses = new WeakMap<Link, SshError>();
   #closed = new AbortController();
+  #woken = Promise.withResolvers<void>();
 
-  constructor(target: SshTarget, options: SshPoolOptions, connects: ConcurrencyLimit) {
+  constructor(target: SshTarget, options: SshPoolOptions, shared: SharedByHosts) {
     this.label = hostLabel(target);
     this.#target = target;
     this.#options = options;
-    this.#connects = connects;
+    this.#shared = shared;
   }
 
   get state(): HostConnectionState {
@@ -107,7 +94,7 @@ export class HostConnection {
     return () => this.#listeners.delete(listener);
   }
 
-  /** For the next login. Must name the same user, address and port. */
+  /** For the next login: other ways to log in or to get there. Must name the same user, address and port. */
   useTarget(target: SshTarget): void {
     if (targetLabel(target) !== targetLabel(this.#target))
       throw new TypeError(`${targetLabel(target)} is not ${this.label}`);
@@ -123,34 +110,62 @@ export class HostConnection {
   async exec(command: ShellCommand, options: ExecOptions = {}): Promise<ExecResult> {
     const endsAt = performance.now() + (options.timeoutMs ?? DEFAULT_EXEC_TIMEOUT_MS);
     const leftMs = (): number => Math.max(1, Math.ceil(endsAt - performance.now()));
-    return await this.#withChannel(
-      command,
-      { signal: options.signal, timeoutMs: leftMs() },
-      async (client, running) => {
-        const run = new CommandRun({ host: this.label, command }, options);
-        return await run.on(running, { timeoutMs: leftMs(), lost: () => this.#losses.get(client) ?? null });
-      },
-    );
+    return await this.#withChannel(command, { signal: options.signal, timeoutMs: leftMs() }, async (link, running) => {
+      const run = new CommandRun({ host: this.label, command }, options);
+      return await run.on(running, { timeoutMs: leftMs(), lost: () => this.#losses.get(link) ?? null });
+    });
   }
 
   /** Starts `command` under /bin/sh and gives its streams, for as long as the connection lives. `timeoutMs`: to the start. */
   async channel(command: ShellCommand, options: WaitOptions & { timeoutMs?: number } = {}): Promise<HostChannel> {
     const waits = { signal: options.signal, timeoutMs: options.timeoutMs ?? DEFAULT_EXEC_TIMEOUT_MS };
-    return await this.#withChannel(command, waits, async (client, running) =>
-      hostChannel(running, { host: this.label, command, lost: () => this.#losses.get(client) ?? null }),
+    return await this.#withChannel(command, waits, async (link, running) =>
+      hostChannel(running, { host: this.label, command, lost: () => this.#losses.get(link) ?? null }),
     );
+  }
+
+  /** A byte stream from the host to a place that it can reach; connects now if it is not connected. Throws SshError. */
+  async forward(place: { address: string; port: number }, options: WaitOptions = {}): Promise<Duplex> {
+    const link = await this.#orGiveUp(this.#attempt(), options.signal);
+    const opening = link.forward(place);
+    const abandon = (): void => void opening.then((late) => late.destroy()).catch(() => {});
+    return await this.#orGiveUp(opening, options.signal, abandon);
+  }
+
+  /**
+   * The computer slept or is on another network: a connection that stands is asked whether it lives and given up if it does not
+   * answer, and one that is lost is tried again as soon as it is needed.
+   */
+  async wake(): Promise<void> {
+    const link = this.#link;
+    const state = this.#state;
+    if (state.kind === 'lost' && state.retryAtUnixMs !== null) {
+      this.#failures = 0;
+      this.#setState({ ...state, retryAtUnixMs: Date.now() });
+    }
+    this.#woken.resolve();
+    this.#woken = Promise.withResolvers<void>();
+    if (link === null) return;
+    const answer = link.start(sh`:`).then(
+      (running) => running.close(),
+      // "No session free" is an answer as well.
+      () => {},
+    );
+    const silent = Symbol('silent');
+    const first = await Promise.race([answer, delay(this.#options.probeTimeoutMs ?? 3000, silent, { ref: false })]);
+    if (first === silent) link.destroy();
   }
 
   /** Ends the connection and whatever runs over it; a later command connects again. */
   close(): void {
     this.#closed.abort();
     this.#closed = new AbortController();
-    const client = this.#client;
-    this.#client = null;
+    const link = this.#link;
+    this.#link = null;
     this.#failures = 0;
-    if (client !== null) {
-      this.#losses.set(client, this.#lostError('the console closed the connection', undefined));
-      client.end();
+    if (link !== null) {
+      this.#losses.set(link, this.#lostError('the console closed the connection', undefined));
+      link.close();
     }
     this.#setState({ kind: 'idle' });
   }
@@ -159,14 +174,14 @@ export class HostConnection {
   async #withChannel<T>(
     command: ShellCommand,
     waits: { signal: AbortSignal | undefined; timeoutMs: number },
-    use: (client: Client, running: RunningCommand) => Promise<T>,
+    use: (link: Link, running: RunningCommand) => Promise<T>,
   ): Promise<T> {
     const timeout = AbortSignal.timeout(waits.timeoutMs);
     const signal = waits.signal === undefined ? timeout : AbortSignal.any([timeout, waits.signal]);
     const release = await this.#orGiveUp(this.#commands.enter(signal), signal);
     try {
-      const { client, running } = await this.#started(command, { signal, timeoutMs: waits.timeoutMs });
-      return await use(client, running);
+      const { link, running } = await this.#started(command, { signal, timeoutMs: waits.timeoutMs });
+      return await use(link, running);
     } finally {
       release();
     }
@@ -176,14 +191,14 @@ export class HostConnection {
   async #started(
     command: ShellCommand,
     waits: { signal: AbortSignal; timeoutMs: number },
-  ): Promise<{ client: Client; running: RunningCommand }> {
+  ): Promise<{ link: Link; running: RunningCommand }> {
     for (;;) {
-      const client = await this.#ready(waits.signal, waits.timeoutMs);
-      const opening = startCommand({ client, host: this.label }, command);
+      const link = await this.#ready(waits.signal, waits.timeoutMs);
+      const opening = link.start(command);
       // Given up while the host was opening it: the channel must not stay open behind our back.
-      const abandon = (): void => void opening.then((late) => late.channel.close()).catch(() => {});
+      const abandon = (): void => void opening.then((late) => late.close()).catch(() => {});
       try {
-        return { client, running: await this.#orGiveUp(opening, waits.signal, abandon) };
+        return { link, running: await this.#orGiveUp(opening, waits.signal, abandon) };
       } catch (error) {
         if (!isSessionShortage(error)) throw error;
         await this.#orGiveUp(delay(SESSION_RETRY_MS), waits.signal);
@@ -191,69 +206,71 @@ export class HostConnection {
     }
   }
 
-  /** A client that is connected, after the back-off if there is one. */
-  async #ready(signal: AbortSignal, timeoutMs: number): Promise<Client> {
-    while (this.#client === null) {
+  /** A link that stands, after the back-off if there is one. */
+  async #ready(signal: AbortSignal, timeoutMs: number): Promise<Link> {
+    while (this.#link === null) {
       const state = this.#state;
       if (state.kind === 'lost') {
         const waitMs = state.retryAtUnixMs === null ? Number.POSITIVE_INFINITY : state.retryAtUnixMs - Date.now();
         if (waitMs > timeoutMs) throw state.error;
-        if (waitMs > 0) await this.#orGiveUp(delay(waitMs, undefined, { signal }), signal);
+        if (waitMs > 0) {
+          const waited = Promise.race([delay(waitMs, undefined, { signal }), this.#woken.promise]);
+          await this.#orGiveUp(waited, signal);
+        }
       }
       await this.#orGiveUp(this.#attempt(), signal);
     }
-    return this.#client;
+    return this.#link;
   }
 
   /** The attempt to connect that runs, or a new one: all who need the connection share it. */
-  async #attempt(): Promise<Client> {
-    if (this.#client !== null) return this.#client;
+  async #attempt(): Promise<Link> {
+    if (this.#link !== null) return this.#link;
     this.#connecting ??= this.#connectOnce().finally(() => (this.#connecting = null));
     return await this.#connecting;
   }
 
-  async #connectOnce(): Promise<Client> {
+  async #connectOnce(): Promise<Link> {
     const { signal } = this.#closed;
+    const target = this.#target;
     this.#setState({ kind: 'connecting' });
-    let release: (() => void) | null = null;
     try {
-      release = await this.#orGiveUp(this.#connects.enter(signal), signal);
-      const loggedIn = await connectOnce(this.#target, {
+      const link = await dial(target, {
         knownHostsPaths: this.#options.knownHostsPaths,
         connectTimeoutMs: this.#options.connectTimeoutMs ?? 10_000,
         keepaliveIntervalMs: this.#options.keepaliveIntervalMs ?? 5_000,
+        openWay: async (to) => await this.#orGiveUp(this.#shared.openWay(to, signal), signal),
+        enter: async () => await this.#orGiveUp(this.#shared.connects.enter(signal), signal),
         signal,
       });
-      return this.#adopt(loggedIn);
+      return this.#adopt(link);
     } catch (error) {
       if (error instanceof SshError && !signal.aborted) this.#becomeLost(error);
       throw error;
-    } finally {
-      release?.();
     }
   }
 
   /** Throws SshError `connectionLost` when the host ended the connection together with the login. */
-  #adopt({ client, ending }: LoggedIn): Client {
+  #adopt(link: Link): Link {
     const lost = (): SshError => {
-      const cause = ending()?.cause;
+      const cause = link.ending()?.cause;
       return this.#lostError(cause?.message ?? 'the host closed the connection', cause);
     };
-    if (ending() !== null) {
-      client.destroy();
+    if (link.ending() !== null) {
+      link.destroy();
       throw lost();
     }
-    client.on('close', () => {
-      if (this.#client !== client) return;
-      this.#client = null;
+    link.onEnd(() => {
+      if (this.#link !== link) return;
+      this.#link = null;
       const error = lost();
-      this.#losses.set(client, error);
+      this.#losses.set(link, error);
       this.#becomeLost(error);
     });
-    this.#client = client;
+    this.#link = link;
     this.#failures = 0;
     this.#setState({ kind: 'connected', sinceUnixMs: Date.now() });
-    return client;
+    return link;
   }
 
   #becomeLost(error: SshError): void {
@@ -311,24 +328,4 @@ export class HostConnection {
     this.#state = state;
     for (const listener of this.#listeners) listener(state);
   }
-}
-
-function hostChannel(
-  running: RunningCommand,
-  parts: { host: string; command: ShellCommand; lost: () => SshError | null },
-): HostChannel {
-  const { channel } = running;
-  const cutOff = (): SshError =>
-    new SshError({
-      kind: 'connectionLost',
-      host: parts.host,
-      command: parts.command,
-      problem: 'the channel was closed before the command ended',
-      nextStep: 'Start it again.',
-    });
-  const exited = running.closed.then((): ChannelExit => {
-    if (running.exit === null) return { exitCode: null, signal: null, error: parts.lost() ?? cutOff() };
-    return { exitCode: running.exit.code, signal: running.exit.signal, error: null };
-  });
-  return { stdin: channel.stdin, stdout: channel.stdout, stderr: channel.stderr, exited, close: () => channel.close() };
 }

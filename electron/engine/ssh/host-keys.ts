@@ -1,6 +1,7 @@
 /** Which host keys are trusted: known_hosts files on this computer, and Synod's own, to which an operator's yes is added. */
-import { mkdir, open, readFile } from 'node:fs/promises';
+import { mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { readIfPresent } from './config/world.ts';
 import {
   fingerprintOf,
   judgeHostKey,
@@ -14,7 +15,7 @@ import { SshError } from './ssh-error.ts';
 /** All the lines of these files; a file that does not exist has none. */
 export async function readKnownHosts(paths: readonly string[]): Promise<KnownHostLine[]> {
   const texts = await Promise.all(paths.map(readIfPresent));
-  return texts.flatMap(parseKnownHosts);
+  return texts.flatMap((text, index) => parseKnownHosts(text ?? '', paths[index]));
 }
 
 /**
@@ -32,8 +33,8 @@ export async function trustHostKey(request: {
   if (fingerprint !== request.confirmedFingerprint) {
     throw refusal(offered, 'the fingerprint that was confirmed is not the one that the host showed');
   }
-  const present = await readIfPresent(path);
-  const verdict = judgeHostKey(parseKnownHosts(present), offered);
+  const present = (await readIfPresent(path)) ?? '';
+  const { verdict } = judgeHostKey(parseKnownHosts(present), offered);
   if (verdict === 'known') return;
   if (verdict !== 'unknown') throw refusal(offered, `its key in ${path} is another one, or revoked`);
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
@@ -55,13 +56,4 @@ function refusal(offered: OfferedHostKey, problem: string): SshError {
     offeredKey: offered,
     nextStep: 'Compare the fingerprint at the console of the host before you trust it.',
   });
-}
-
-async function readIfPresent(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
-    throw error;
-  }
 }

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import ssh2 from 'ssh2';
 import { describe, expect, it } from 'vitest';
-import { type HostKeyVerdict, judgeHostKey, knownKeyTypes, offeredHostKey, parseKnownHosts } from './known-hosts.ts';
+import { type HostKeyPlace, judgeHostKey, knownKeyTypes, offeredHostKey, parseKnownHosts } from './known-hosts.ts';
 
 function key(type: 'ed25519' | 'ecdsa'): { line: string; wire: Buffer } {
   const pair =
@@ -13,8 +13,12 @@ const first = key('ed25519');
 const second = key('ed25519');
 const ecdsa = key('ecdsa');
 
-function judge(file: string, shown: { wire: Buffer }, place = { address: 'Db1.example', port: 22 }): HostKeyVerdict {
-  return judgeHostKey(parseKnownHosts(file), offeredHostKey(shown.wire, place));
+function judge(
+  file: string,
+  shown: { wire: Buffer },
+  place: HostKeyPlace = { address: 'Db1.example', port: 22 },
+): string {
+  return judgeHostKey(parseKnownHosts(file), offeredHostKey(shown.wire, place)).verdict;
 }
 function hashed(name: string): string {
   const salt = Buffer.alloc(20, 7);
@@ -32,6 +36,29 @@ describe('known_hosts', () => {
     const file = `[db1.example]:2222 ${first.line}\n`;
     expect(judge(file, first, { address: 'db1.example', port: 2222 })).toBe('known');
     expect(judge(file, first)).toBe('unknown');
+  });
+
+  it('knows a host on another port by the key of the bare name, and asks about any other key', () => {
+    const place = { address: 'db1.example', port: 2222 };
+    expect(judge(`db1.example ${first.line}\n`, first, place)).toBe('known');
+    expect(judge(`db1.example ${first.line}\n`, second, place)).toBe('unknown');
+    expect(judge(`db1.example ${first.line}\n@revoked * ${first.line}\n`, first, place)).toBe('revoked');
+  });
+
+  it('looks an alias up instead of address and port', () => {
+    const place = { address: '10.0.0.7', port: 2222, hostKeyAlias: 'db1' };
+    expect(judge(`db1 ${first.line}\n[10.0.0.7]:2222 ${second.line}`, first, place)).toBe('known');
+    expect(judge(`db1 ${first.line}\n[10.0.0.7]:2222 ${second.line}`, second, place)).toBe('changed');
+    expect(judge(`10.0.0.7 ${first.line}`, first, place)).toBe('unknown');
+  });
+
+  it('says which line of which file speaks against a key', () => {
+    const lines = [
+      ...parseKnownHosts(`# own\nother ${first.line}\n`, '/own'),
+      ...parseKnownHosts(`db1.example ${ecdsa.line}\ndb1.example ${first.line}\n`, '/user'),
+    ];
+    const shown = offeredHostKey(second.wire, { address: 'db1.example', port: 22 });
+    expect(judgeHostKey(lines, shown)).toMatchObject({ verdict: 'changed', line: { path: '/user', number: 2 } });
   });
 
   it('reads hashed names', () => {

@@ -1,7 +1,11 @@
 /** OpenSSH's known_hosts files (sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT"): reading, matching, judging. Pure. */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { matchesPatternList } from './patterns.ts';
 
 export interface KnownHostLine {
+  /** The file, and the line in it, from 1. */
+  path: string;
+  number: number;
   marker: 'none' | 'revoked' | 'certAuthority';
   /** Comma-separated patterns, or one hashed name: "|1|salt|hash". */
   names: string;
@@ -10,10 +14,16 @@ export interface KnownHostLine {
   publicKey: string;
 }
 
-/** A key that a host showed during the key exchange. */
-export interface OfferedHostKey {
+/** Under what a host's key is looked up. */
+export interface HostKeyPlace {
   address: string;
   port: number;
+  /** Looked up instead of address and port (HostKeyAlias). */
+  hostKeyAlias?: string | undefined;
+}
+
+/** A key that a host showed during the key exchange. */
+export interface OfferedHostKey extends HostKeyPlace {
   /** "ssh-ed25519", "ecdsa-sha2-nistp256", "ssh-rsa", … */
   keyType: string;
   /** "SHA256:" and unpadded base64, as ssh-keygen -l prints it. */
@@ -22,25 +32,29 @@ export interface OfferedHostKey {
   publicKey: string;
 }
 
-export type HostKeyVerdict = 'known' | 'unknown' | 'changed' | 'revoked';
+/** `line`: what speaks against the key; `changed`: the known key of the same type if there is one. */
+export type HostKeyJudgement =
+  | { verdict: 'known' | 'unknown' }
+  | { verdict: 'changed' | 'revoked'; line: KnownHostLine };
 
 /** Lines that cannot be read are left out, as ssh does. */
-export function parseKnownHosts(text: string): KnownHostLine[] {
-  return text.split('\n').flatMap((line) => {
+export function parseKnownHosts(text: string, path = ''): KnownHostLine[] {
+  return text.split('\n').flatMap((line, index) => {
     const words = line.trim().split(/\s+/);
     const marker = words[0] === '@revoked' ? 'revoked' : words[0] === '@cert-authority' ? 'certAuthority' : 'none';
     const [names, keyType, publicKey] = marker === 'none' ? words : words.slice(1);
     if (names === undefined || names.startsWith('#') || keyType === undefined || publicKey === undefined) return [];
     if (keyTypeOf(Buffer.from(publicKey, 'base64')) !== keyType) return [];
-    return [{ marker, names, keyType, publicKey } satisfies KnownHostLine];
+    return [{ path, number: index + 1, marker, names, keyType, publicKey } satisfies KnownHostLine];
   });
 }
 
 /** Reads the offered key out of its wire format. */
-export function offeredHostKey(wireKey: Buffer, place: { address: string; port: number }): OfferedHostKey {
+export function offeredHostKey(wireKey: Buffer, place: HostKeyPlace): OfferedHostKey {
   return {
     address: place.address,
     port: place.port,
+    hostKeyAlias: place.hostKeyAlias,
     keyType: keyTypeOf(wireKey) ?? 'unreadable',
     fingerprint: fingerprintOf(wireKey),
     publicKey: wireKey.toString('base64'),
@@ -52,41 +66,44 @@ export function fingerprintOf(wireKey: Buffer): string {
   return `SHA256:${createHash('sha256').update(wireKey).digest('base64').replace(/=+$/, '')}`;
 }
 
-/** How a place is named in known_hosts: bare on port 22, else "[address]:port". */
-export function knownHostName(place: { address: string; port: number }): string {
+/** How a place is named in known_hosts: its alias, bare on port 22, else "[address]:port". */
+export function knownHostName(place: HostKeyPlace): string {
   const address = place.address.toLowerCase();
-  return place.port === 22 ? address : `[${address}]:${place.port}`;
+  return place.hostKeyAlias ?? (place.port === 22 ? address : `[${address}]:${place.port}`);
 }
 
 /**
  * Stricter than ssh in one point: a host that is known by keys of other types only is `changed`, not `unknown`. Known types are
  * preferred in the key exchange, so an honest host shows a known key; an impostor would show a type never seen before.
  */
-export function judgeHostKey(lines: readonly KnownHostLine[], offered: OfferedHostKey): HostKeyVerdict {
+export function judgeHostKey(lines: readonly KnownHostLine[], offered: OfferedHostKey): HostKeyJudgement {
   const ofHost = linesOf(lines, offered);
   const isOffered = (line: KnownHostLine): boolean => line.publicKey === offered.publicKey;
-  if (ofHost.some((line) => line.marker === 'revoked' && isOffered(line))) return 'revoked';
+  const revoked = ofHost.find((line) => line.marker === 'revoked' && isOffered(line));
+  if (revoked) return { verdict: 'revoked', line: revoked };
   const plain = ofHost.filter((line) => line.marker === 'none');
-  if (plain.some(isOffered)) return 'known';
-  return plain.length === 0 ? 'unknown' : 'changed';
+  if (plain.some(isOffered)) return { verdict: 'known' };
+  const other = plain.find((line) => line.keyType === offered.keyType) ?? plain[0];
+  if (other) return { verdict: 'changed', line: other };
+  // As ssh: a host on another port is the one known without a port, if it shows that one's key.
+  const bare = linesOf(lines, { address: offered.address, port: 22 });
+  const isSame = offered.hostKeyAlias === undefined && bare.some((line) => line.marker === 'none' && isOffered(line));
+  const isRevoked = bare.some((line) => line.marker === 'revoked' && isOffered(line));
+  return { verdict: isSame && !isRevoked ? 'known' : 'unknown' };
 }
 
 /** Types of the keys that are already known for this place, in file order. */
-export function knownKeyTypes(lines: readonly KnownHostLine[], place: { address: string; port: number }): string[] {
+export function knownKeyTypes(lines: readonly KnownHostLine[], place: HostKeyPlace): string[] {
   const types = linesOf(lines, place).filter((line) => line.marker === 'none');
   return [...new Set(types.map((line) => line.keyType))];
 }
 
-function linesOf(lines: readonly KnownHostLine[], place: { address: string; port: number }): KnownHostLine[] {
+/** Those of all markers that speak of this place. */
+function linesOf(lines: readonly KnownHostLine[], place: HostKeyPlace): KnownHostLine[] {
   const name = knownHostName(place);
-  return lines.filter((line) => matchesNames(line.names, name));
-}
-
-function matchesNames(names: string, name: string): boolean {
-  if (names.startsWith('|')) return matchesHashed(names, name);
-  const patterns = names.toLowerCase().split(',');
-  if (patterns.some((pattern) => pattern.startsWith('!') && matchesPattern(pattern.slice(1), name))) return false;
-  return patterns.some((pattern) => !pattern.startsWith('!') && matchesPattern(pattern, name));
+  return lines.filter(({ names }) =>
+    names.startsWith('|') ? matchesHashed(names, name) : matchesPatternList(names.toLowerCase(), name.toLowerCase()),
+  );
 }
 
 /** "|1|salt|hash": HMAC-SHA1 of the name under the salt (ssh-keygen -H). */
@@ -96,14 +113,6 @@ function matchesHashed(hashedName: string, name: string): boolean {
   const expected = Buffer.from(hash, 'base64');
   const actual = createHmac('sha1', Buffer.from(salt, 'base64')).update(name).digest();
   return expected.length === actual.length && timingSafeEqual(expected, actual);
-}
-
-function matchesPattern(pattern: string, name: string): boolean {
-  const source = pattern
-    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
-    .replaceAll('*', '.*')
-    .replaceAll('?', '.');
-  return new RegExp(`^${source}$`).test(name);
 }
 
 /** The type that stands at the start of a key in wire format; null: not a key. */

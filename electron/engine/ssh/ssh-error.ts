@@ -16,6 +16,8 @@ export type SshErrorKind =
   | 'hostKeyUnknown'
   | 'hostKeyChanged'
   | 'hostKeyRevoked'
+  /** The operator's SSH configuration cannot be used as it stands: the host was not contacted. */
+  | 'badConfiguration'
   /** The connection ended before the command could be sent: nothing was run. */
   | 'connectionLost'
   /** The command ran to its end with an exit code that was not expected, or was killed by a signal. */
@@ -98,6 +100,7 @@ export function needsOperator(error: SshError): boolean {
     'hostKeyRevoked',
     'sudoRefused',
     'sudoPasswordNeeded',
+    'badConfiguration',
   ].includes(error.kind);
 }
 

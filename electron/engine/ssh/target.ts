@@ -3,12 +3,30 @@ import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
+/** Gives a secret, or throws where there is none. `wasWrong`: what it gave last did not serve. */
+export type SecretCallback = (wasWrong: boolean) => Promise<string>;
+
+/** What a host asks of a person who logs in: a one-time code, a password that has to be changed. */
+export interface Questions {
+  title: string;
+  instructions: string;
+  prompts: readonly { text: string; echo: boolean }[];
+}
+
 export type SshAuth =
   /** `path`: a private key file. `passphrase` is asked only where the key is encrypted. */
-  | { kind: 'key'; path: string; passphrase?: (() => Promise<string>) | undefined }
-  /** `socket` defaults to $SSH_AUTH_SOCK. */
-  | { kind: 'agent'; socket?: string | undefined }
-  | { kind: 'password'; password: () => Promise<string> };
+  | { kind: 'key'; path: string; passphrase?: SecretCallback | undefined }
+  /** `socket` defaults to $SSH_AUTH_SOCK. `first`: key files whose keys are offered before others; `only`: and no others. */
+  | { kind: 'agent'; socket?: string | undefined; first?: readonly string[] | undefined; only?: boolean | undefined }
+  | { kind: 'password'; password: SecretCallback }
+  /** One answer for each prompt; null: nobody answers. */
+  | { kind: 'interactive'; answer: (questions: Questions) => Promise<readonly string[] | null> };
+
+/** What the operator chose; `default`: as ssh would do it. */
+export type AuthChoice = { kind: 'default' } | { kind: 'key'; path: string } | { kind: 'agent' } | { kind: 'password' };
+
+/** How the bytes get to the host where it is not reached directly. */
+export type Way = { kind: 'jump'; hop: SshTarget } | { kind: 'command'; command: string };
 
 export interface SshTarget {
   /** How people call the host; put first in errors. */
@@ -19,14 +37,34 @@ export interface SshTarget {
   user: string;
   /** Tried in this order. */
   auth: readonly SshAuth[];
+  via?: Way | undefined;
   /** When given, the only known_hosts file that is asked about this host (the lab's hosts have one of their own). */
   knownHostsPath?: string | undefined;
+  /** Asked after Synod's own file, instead of the user's and the system's usual ones. */
+  knownHostsPaths?: readonly string[] | undefined;
+  /** Its key is looked up under this name. */
+  hostKeyAlias?: string | undefined;
+  /** As in ssh_config: a list, or one with `+`, `-` or `^` in front. */
+  hostKeyAlgorithms?: string | undefined;
+  /** Instead of the pool's. */
+  connectTimeoutMs?: number | undefined;
+  keepaliveIntervalMs?: number | undefined;
+  keepaliveCountMax?: number | undefined;
+  addressFamily?: 4 | 6 | undefined;
+  localAddress?: string | undefined;
 }
 
-/** "user@address:port": where the login is; the pool's key. */
+/** "user@address:port": where the login is. */
 export function targetLabel(target: SshTarget): string {
   const address = target.address.includes(':') ? `[${target.address}]` : target.address;
   return `${target.user}@${address}:${target.port}`;
+}
+
+/** The login and the way to it: two hosts behind different bastions may share an address. The pool's key. */
+export function targetKey(target: SshTarget): string {
+  const { via } = target;
+  if (via === undefined) return targetLabel(target);
+  return `${targetLabel(target)} via ${via.kind === 'jump' ? targetKey(via.hop) : via.command}`;
 }
 
 /** "name (user@address:port)", or without a name only the place: how a host is named in errors. */
@@ -34,13 +72,9 @@ export function hostLabel(target: SshTarget): string {
   return target.name === undefined ? targetLabel(target) : `${target.name} (${targetLabel(target)})`;
 }
 
-/** As ssh does it: the agent where there is one, then those of the user's usual keys that exist. */
-export function defaultAuth(environment: NodeJS.ProcessEnv = process.env, home: string = homedir()): SshAuth[] {
-  const socket = environment['SSH_AUTH_SOCK'];
-  const agent: SshAuth[] = socket === undefined || socket === '' ? [] : [{ kind: 'agent', socket }];
-  const keys = ['id_ed25519', 'id_ecdsa', 'id_rsa']
-    .map((name) => join(home, '.ssh', name))
-    .filter((path) => existsSync(path))
-    .map((path): SshAuth => ({ kind: 'key', path }));
-  return [...agent, ...keys];
+const USUAL_KEYS = ['id_rsa', 'id_ecdsa', 'id_ed25519'];
+
+/** Those of the user's usual keys that exist. */
+export function usualKeyFiles(home: string = homedir()): string[] {
+  return USUAL_KEYS.map((name) => join(home, '.ssh', name)).filter((path) => existsSync(path));
 }

@@ -72,8 +72,22 @@ export class Evaluation {
   /** The settled host name; null in the first pass. */
   readonly #finalHost: string | null;
 
-  /** `settings`: what was set before (on the command line, in the first pass) and therefore wins. */
-  constructor(asked: { host: string; settings: RawSettings; finalHost: string | null }, world: ConfigWorld) {
+  readonly #onHostNames: (names: readonly string[]) => void;
+
+  /**
+   * `settings`: what was set before (on the command line, in the first pass) and therefore wins. `onHostNames` is called with what
+   * stands in each Host line, whether it applies or not.
+   */
+  constructor(
+    asked: {
+      host: string;
+      settings: RawSettings;
+      finalHost: string | null;
+      onHostNames?: (names: readonly string[]) => void;
+    },
+    world: ConfigWorld,
+  ) {
+    this.#onHostNames = asked.onHostNames ?? (() => {});
     this.#originalHost = asked.host;
     this.settings = asked.settings;
     this.#finalHost = asked.finalHost;
@@ -91,7 +105,7 @@ export class Evaluation {
     let applies = place.mayApply;
     for (const line of configLines(text)) {
       try {
-        if (line.keyword === 'host') applies = place.mayApply && this.#isHost(wordsOf(line));
+        if (line.keyword === 'host') applies = this.#isHost(wordsOf(line)) && place.mayApply;
         else if (line.keyword === 'match') applies = await this.#matches(line.rest, place.mayApply);
         else if (line.keyword === 'include') await this.#include(wordsOf(line), { ...place, mayApply: applies });
         else if (applies) this.#set(line);
@@ -104,6 +118,7 @@ export class Evaluation {
 
   /** The name that was asked for; in the final pass the settled one. */
   #isHost(patterns: readonly string[]): boolean {
+    this.#onHostNames(patterns);
     const name = this.#finalHost ?? this.#originalHost;
     if (patterns.some((one) => one.startsWith('!') && matchesPattern(one.slice(1), name))) return false;
     return patterns.some((one) => !one.startsWith('!') && matchesPattern(one, name));

@@ -1,0 +1,67 @@
+/** How a host is reached that is not reached directly: over another host (ProxyJump), or by a command (ProxyCommand). */
+import { spawn } from 'node:child_process';
+import { Duplex, PassThrough } from 'node:stream';
+import type { HostConnection } from './connection.ts';
+import type { OpenWay } from './link.ts';
+import { SshError } from './ssh-error.ts';
+import { hostLabel, type SshTarget } from './target.ts';
+
+/** `hop`: the pool's connection to a jump host, shared by all that is behind it. */
+export function openWayOver(hop: (target: SshTarget) => HostConnection): OpenWay {
+  return async (target, signal) => {
+    const { via } = target;
+    if (via === undefined) throw new TypeError(`${hostLabel(target)} is reached directly`);
+    if (via.kind === 'command') return endingAsOne(commandStream(target, via.command));
+    const connection = hop(via.hop);
+    try {
+      return endingAsOne(await connection.forward(target, { signal }));
+    } catch (error) {
+      throw error instanceof SshError ? atTheHop(target, error) : error;
+    }
+  };
+}
+
+/** As a TCP socket does it: when the other side has ended, so do we. Without that a dead host would seem to listen on. */
+function endingAsOne(stream: Duplex): Duplex {
+  return stream.on('end', () => stream.end());
+}
+
+/** What went wrong at a jump host, as a failure of the host behind it that says so; its key can be trusted all the same. */
+function atTheHop(target: SshTarget, error: SshError): SshError {
+  const said = /^(?:the )?jump host /.test(error.problem) ? error.problem : `jump host ${error.host}: ${error.problem}`;
+  return new SshError({
+    kind: error.kind,
+    host: hostLabel(target),
+    problem: said,
+    nextStep: error.nextStep,
+    offeredKey: error.offeredKey ?? undefined,
+    cause: error,
+  });
+}
+
+const MAX_STDERR_CHARACTERS = 1000;
+
+/** As ssh: the user's shell is replaced by the command, whose input and output are the connection. */
+function commandStream(target: SshTarget, command: string): Duplex {
+  const shell = process.env['SHELL'] ?? '/bin/sh';
+  const child = spawn(shell, ['-c', `exec ${command}`], { stdio: 'pipe' });
+  // Ends only with the command: its end is told together with the reason.
+  const output = child.stdout.pipe(new PassThrough(), { end: false });
+  const stream = Duplex.from({ readable: output, writable: child.stdin });
+  let stderr = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr = (stderr + text).slice(-MAX_STDERR_CHARACTERS);
+  });
+  child.on('error', (cause) => stream.destroy(cause));
+  child.on('close', (code) => {
+    const last = stderr.trimEnd().split('\n').at(-1) ?? '';
+    const ended = `the ProxyCommand of ${hostLabel(target)} ended with exit code ${code}${last === '' ? '' : `: ${last}`}`;
+    // Only then does an ending say more than that the connection was closed.
+    if (code === 0 && last === '') output.end();
+    else stream.destroy(new Error(ended));
+  });
+  stream.on('close', () => child.kill());
+  // Whoever uses the stream listens, too; an error before or after that must not end the process.
+  stream.on('error', () => {});
+  return stream;
+}
