@@ -11,6 +11,7 @@ import { failureOf } from '../engine/operations/failure.ts';
 import { connectToEngine, type EngineClient } from '../serve/engine-socket.ts';
 import { engineLog } from './log.ts';
 import { loadResources } from './resources.ts';
+import { answerPrompts } from './terminal.ts';
 
 export interface GlobalOptions {
   readonly state?: string;
@@ -47,19 +48,32 @@ export function localClient(engine: Engine): EngineClient {
   return createRouterClient(engine.router, { context: {} });
 }
 
+/** While the command runs, the person at the terminal is asked what a login needs. */
+async function answering<T>(client: EngineClient, work: (client: EngineClient) => Promise<T>): Promise<T> {
+  if (!process.stdin.isTTY || !process.stderr.isTTY) return await work(client);
+  const prompts = new AbortController();
+  const answered = answerPrompts(client, prompts.signal).catch(() => {});
+  try {
+    return await work(client);
+  } finally {
+    prompts.abort();
+    await answered;
+  }
+}
+
 /** Runs `work` with the engine that owns the state folder, or with one of our own for this one command. */
 export async function withEngine<T>(stateDir: string, work: (client: EngineClient) => Promise<T>): Promise<T> {
   const running = await connectToEngine(stateDir);
   if (running !== null) {
     try {
-      return await work(running.client);
+      return await answering(running.client, work);
     } finally {
       running.close();
     }
   }
   const engine = await openEngine(stateDir);
   try {
-    return await work(localClient(engine));
+    return await answering(localClient(engine), work);
   } finally {
     await engine.close();
   }

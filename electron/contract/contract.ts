@@ -4,6 +4,7 @@
  */
 import { eventIterator, oc } from '@orpc/contract';
 import { z } from 'zod';
+import { configuredHostSchema, promptSchema } from './login.ts';
 import {
   actionSchema,
   checkItemSchema,
@@ -135,8 +136,20 @@ export const contract = {
     fix: call
       .input(z.object({ hostId: hostIdSchema, check: z.string(), fixId: z.string(), commands: z.array(z.string()) }))
       .output(started),
+    /** What the SSH configuration says for this name; a name that it does not mention is an address. */
+    resolve: call.input(z.object({ alias: z.string().min(1).max(253) })).output(configuredHostSchema),
+    /** The hosts that the SSH configuration names, patterns left out. */
+    listConfigured: call.output(z.array(configuredHostSchema)),
     /** Refused while a node of a cluster lives there. */
     remove: call.input(z.object({ hostId: hostIdSchema })).output(z.object({ removed: z.boolean() })),
+  },
+  prompts: {
+    /** What waits for a person, now and at each change. While nobody watches, nobody is asked. */
+    watch: call.output(eventIterator(z.array(promptSchema))),
+    /** `answers`: one a field; null: declined. `keep`: in the system's store of secrets, where there is one. */
+    answer: call
+      .input(z.object({ promptId: z.string(), answers: z.array(z.string()).nullable(), keep: z.boolean() }))
+      .output(z.object({ wasOpen: z.boolean() })),
   },
   clusters: {
     /** For a cluster that is not there yet, or for one that is. Changes nothing on any host. */

@@ -52,13 +52,28 @@ export const hostAuthSchema = z.discriminatedUnion('kind', [
 ]);
 export type HostAuth = z.infer<typeof hostAuthSchema>;
 
+/** [user@]host[:port], several separated by commas: the first is reached first. */
+export const jumpsSchema = z
+  .string()
+  .max(1000)
+  .regex(
+    /^(none|[^\s,;|&$`'"<>\\-][^\s,;|&$`'"<>\\]*(,[^\s,;|&$`'"<>\\-][^\s,;|&$`'"<>\\]*)*)$/,
+    'give jump hosts as [user@]host[:port],…',
+  );
+
 export const hostAddressSchema = z.object({
   name: nameSchema,
   address: z.string().min(1).max(253),
   port: z.number().int().min(1).max(65535),
   user: z.string().min(1).max(64),
   auth: hostAuthSchema,
+  /** The name under which the SSH configuration of the engine's computer is asked; null: the address. */
+  alias: z.string().min(1).max(253).nullable().default(null),
+  /** Jump hosts, instead of those that the SSH configuration names; `none`: reached directly. null: as configured. */
+  via: jumpsSchema.nullable().default(null),
 });
+/** As it is given: what has a default may be left out. */
+export type NewHost = z.input<typeof hostAddressSchema>;
 export type HostAddress = z.infer<typeof hostAddressSchema>;
 
 export const hostFactsSchema = z.object({

@@ -25,7 +25,9 @@ import { Clusters } from './provision/clusters.ts';
 import { LabFleet } from './provision/lab-fleet.ts';
 import type { EngineResources } from './resources.ts';
 import { createRouter, type EngineRouter } from './router.ts';
+import { Prompts } from './prompts.ts';
 import { memorySecretStore, type SecretStore } from './secrets.ts';
+import { type ConfigWorld, realWorld } from './ssh/config/world.ts';
 import { elevatedCommand } from './ssh/elevation.ts';
 import { History } from './telemetry/history.ts';
 import { LeaderChanges } from './telemetry/leader-changes.ts';
@@ -43,6 +45,8 @@ export interface EngineOptions {
   readonly clock?: () => number;
   /** Where passwords and passphrases are kept; default: in memory. */
   readonly secrets?: SecretStore;
+  /** For tests: another home and other SSH configuration files. */
+  readonly sshWorld?: Partial<ConfigWorld>;
 }
 
 export interface Engine {
@@ -70,8 +74,11 @@ function compose(options: EngineOptions, folder: StateFolder, clock: () => numbe
   const store = new FleetStore({ path: folder.file('fleet.db'), clock });
   const operations = new Operations({ store, log, clock });
   const secrets = options.secrets ?? memorySecretStore();
+  const prompts = new Prompts();
   const hosts = new Hosts({
     store,
+    prompts,
+    world: realWorld(options.sshWorld),
     secrets,
     knownHostsPath: folder.file('known_hosts'),
     labKnownHostsPath: labLayout(labRoot).knownHosts,
@@ -114,7 +121,19 @@ function compose(options: EngineOptions, folder: StateFolder, clock: () => numbe
     nodes,
     destroyCluster: ({ clusterId, confirmName }) => clusters.destroy(clusterId, confirmName),
   });
-  const router = createRouter({ store, hosts, privileges, agents, operations, clusters, fleet, history, lab, actions });
+  const router = createRouter({
+    store,
+    hosts,
+    privileges,
+    agents,
+    operations,
+    clusters,
+    fleet,
+    history,
+    lab,
+    actions,
+    prompts,
+  });
   fleet.start();
   return {
     router,
@@ -122,6 +141,7 @@ function compose(options: EngineOptions, folder: StateFolder, clock: () => numbe
       // What runs is aborted; closing its connections ends the calls that it waits for.
       const ended = operations.close();
       fleet.stop();
+      prompts.close();
       await agents.close();
       hosts.close();
       await ended;

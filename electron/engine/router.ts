@@ -14,6 +14,7 @@ import type { Operations } from './operations/operations.ts';
 import { beginFix } from './preflight/fix.ts';
 import { oneHost, preflight } from './preflight/preflight.ts';
 import type { Clusters } from './provision/clusters.ts';
+import type { Prompts } from './prompts.ts';
 import type { LabFleet } from './provision/lab-fleet.ts';
 import { refusedInput } from './refused-input.ts';
 import type { History } from './telemetry/history.ts';
@@ -30,6 +31,7 @@ export interface RouterParts {
   readonly history: History;
   readonly lab: LabFleet;
   readonly actions: Actions;
+  readonly prompts: Prompts;
 }
 
 export type EngineRouter = ReturnType<typeof createRouter>;
@@ -60,7 +62,7 @@ function failing() {
   });
 }
 
-function fleetCalls(os: Os, { fleet, hosts, privileges, store, operations }: RouterParts) {
+function fleetCalls(os: Os, { fleet, hosts, privileges, store, operations, prompts }: RouterParts) {
   const parts = { hosts, store, operations };
   const check = async (request: PreflightRequest, signal = new AbortController().signal) => {
     const report = await preflight(parts, request, signal);
@@ -91,10 +93,18 @@ function fleetCalls(os: Os, { fleet, hosts, privileges, store, operations }: Rou
       }),
       preflight: os.hosts.preflight.handler(({ input, signal }) => check(input, signal)),
       fix: os.hosts.fix.handler(({ input }) => started(beginFix(parts, input))),
+      resolve: os.hosts.resolve.handler(({ input }) => hosts.resolve(input.alias)),
+      listConfigured: os.hosts.listConfigured.handler(() => hosts.listConfigured()),
       remove: os.hosts.remove.handler(async ({ input }) => {
         await hosts.remove(input.hostId);
         return { removed: true };
       }),
+    },
+    prompts: {
+      watch: os.prompts.watch.handler(({ signal }) => prompts.watch(signal)),
+      answer: os.prompts.answer.handler(({ input: { promptId, answers, keep } }) => ({
+        wasOpen: prompts.answer(promptId, answers === null ? null : { answers, keep }),
+      })),
     },
   };
 }

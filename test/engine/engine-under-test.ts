@@ -10,7 +10,7 @@ import { build } from 'esbuild';
 import { pino } from 'pino';
 import type { Contract } from '../../electron/contract/contract.ts';
 import type { Operation } from '../../electron/contract/model.ts';
-import { createEngine, type Engine, type EngineResources } from '../../electron/engine/engine.ts';
+import { createEngine, type Engine, type EngineOptions, type EngineResources } from '../../electron/engine/engine.ts';
 import { labDown } from '../../electron/engine/lab/lab.ts';
 import { labRootFor } from '../../electron/engine/lab/lab-place.ts';
 
@@ -64,9 +64,14 @@ export interface EngineUnderTest {
   readonly client: Client;
 }
 
-export async function startEngine(stateDir: string, resources: EngineResources): Promise<EngineUnderTest> {
+/** `options`: what the engine is given besides. */
+export async function startEngine(
+  stateDir: string,
+  resources: EngineResources,
+  options: Partial<EngineOptions> = {},
+): Promise<EngineUnderTest> {
   const log = pino({ level: process.env['SYNOD_TEST_LOG'] ?? 'silent' });
-  const engine = await createEngine({ stateDir, resources, log });
+  const engine = await createEngine({ stateDir, resources, log, ...options });
   return { engine, client: createRouterClient(engine.router, { context: {} }) };
 }
 

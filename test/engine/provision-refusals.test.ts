@@ -8,7 +8,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { HostAddress, HostView } from '../../electron/contract/model.ts';
+import type { NewHost, HostView } from '../../electron/contract/model.ts';
 import type { EngineResources } from '../../electron/engine/engine.ts';
 import { labUp } from '../../electron/engine/lab/lab.ts';
 import type { LabState } from '../../electron/engine/lab/lab-state.ts';
@@ -50,7 +50,7 @@ describe.skipIf(process.platform !== 'linux')('bad input', { timeout: 180_000 },
     if (!host) throw new Error(`the lab has no host ${at}`);
     return host;
   };
-  const addressOf = (at: number, changed: Partial<HostAddress> = {}): HostAddress => ({
+  const addressOf = (at: number, changed: Partial<NewHost> = {}): NewHost => ({
     name: `op-${at + 1}`,
     address: labHost(at).address,
     port: labHost(at).sshPort,

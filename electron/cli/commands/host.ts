@@ -1,36 +1,48 @@
-import { userInfo } from 'node:os';
-import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
-import type { HostAuth, HostView } from '../../contract/model.ts';
+import type { ConfiguredHost } from '../../contract/login.ts';
+import type { Failure, HostAuth, HostView, NewHost } from '../../contract/model.ts';
 import type { EngineClient } from '../../serve/engine-socket.ts';
-import { CommandFailure, type GlobalOptions, note, printResult, UsageError, withEngine } from '../context.ts';
+import {
+  CommandFailure,
+  failureIn,
+  type GlobalOptions,
+  note,
+  printResult,
+  UsageError,
+  withEngine,
+} from '../context.ts';
 import { findHost, observedFleet, parseName } from '../find.ts';
 import { resolveStateDir } from '../state-dir.ts';
 import { table } from '../table.ts';
 import { addHostCheckCommand } from './host-check.ts';
+import { askAtTerminal } from '../terminal.ts';
 import { wholeNumber } from './lab.ts';
 
 interface AddOptions {
   readonly address?: string;
-  readonly port: number;
-  readonly user: string;
+  readonly port?: number;
+  readonly user?: string;
+  readonly via?: string;
+  readonly alias?: string;
   readonly key?: string;
   readonly agent?: boolean;
   readonly passwordStdin?: boolean;
   readonly fingerprint?: string;
 }
 
-/** `synod host add|list|check|remove`. */
+/** `synod host add|import|list|check|remove`. */
 export function addHostCommands(program: Command): void {
   const host = program.command('host').description('machines reached over SSH');
 
   host
     .command('add')
     .argument('<name>', 'name for people: lower-case letters, digits, hyphens')
-    .description('add a host and connect to it')
-    .option('--address <address>', 'host name or IP address (default: the name)')
-    .option('--port <port>', 'SSH port', wholeNumber(1, 65535), 22)
-    .option('--user <user>', 'login', userInfo().username)
+    .description('add a host and connect to it, as ~/.ssh/config says; options given here win')
+    .option('--address <address>', 'host name or IP address (default: what ~/.ssh/config says for the name)')
+    .option('--port <port>', 'SSH port', wholeNumber(1, 65535))
+    .option('--user <user>', 'login')
+    .option('--alias <name>', 'name in ~/.ssh/config (default: the name, without --address)')
+    .option('--via <jumps>', 'jump hosts, [user@]host[:port],…, or none')
     .option('--key <file>', 'private key to log in with')
     .option('--agent', 'log in with the SSH agent only')
     .option('--password-stdin', 'log in with the password (or unlock the key with the passphrase) read from stdin')
@@ -41,15 +53,12 @@ export function addHostCommands(program: Command): void {
     .action(async (name: string, given: AddOptions) => {
       const options = program.opts<GlobalOptions>();
       await withEngine(resolveStateDir(options.state), async (client) => {
-        const added = await addHost(client, parseName(name), given);
-        const trusted = await settleHostKey(client, added, given.fingerprint).catch(async (error: unknown) => {
-          // A host that was never reached is a typing error more often than not: nothing is kept of it.
-          await client.hosts.remove({ hostId: added.hostId });
-          throw error;
-        });
+        const trusted = await addAndTrust(client, parseName(name), given);
         printResult(options, { ok: true, host: trusted }, () => `${trusted.name}: ${describeReach(trusted)}`);
       });
     });
+
+  addImportCommand(host, program);
 
   host
     .command('list')
@@ -78,18 +87,93 @@ export function addHostCommands(program: Command): void {
   addHostCheckCommand(host, program);
 }
 
-async function addHost(client: EngineClient, name: string, given: AddOptions): Promise<HostView> {
-  const view = await client.hosts.add({
-    name,
-    address: given.address ?? name,
-    port: given.port,
-    user: given.user,
-    auth: authOf(given),
+/** A host that was never reached is a typing error more often than not: nothing is kept of it. */
+async function addAndTrust(client: EngineClient, name: string, given: AddOptions): Promise<HostView> {
+  const added = await addHost(client, name, given);
+  return await settleHostKey(client, added, given.fingerprint).catch(async (error: unknown) => {
+    await client.hosts.remove({ hostId: added.hostId });
+    throw error;
   });
+}
+
+function addImportCommand(host: Command, program: Command): void {
+  host
+    .command('import')
+    .argument('[aliases...]', 'names in ~/.ssh/config to add; without any, they are listed')
+    .option('--all', 'all that are not in the fleet yet')
+    .description('add hosts that ~/.ssh/config names')
+    .action(async (aliases: string[], { all }: { all?: boolean }) => {
+      const options = program.opts<GlobalOptions>();
+      await withEngine(resolveStateDir(options.state), async (client) => {
+        const configured = await client.hosts.listConfigured();
+        if (aliases.length === 0 && !all) {
+          printResult(options, { ok: true, configured }, () => describeConfigured(configured));
+          return;
+        }
+        const missing = aliases.filter((alias) => !configured.some((one) => one.alias === alias));
+        if (missing.length > 0) throw new UsageError(`~/.ssh/config names no host ${missing.join(', ')}`);
+        const wanted = configured.filter(({ alias, inFleetAs }) =>
+          aliases.length > 0 ? aliases.includes(alias) : inFleetAs === null,
+        );
+        const results = await importHosts(client, wanted);
+        const ok = results.every(({ failure }) => failure === null);
+        printResult(options, { ok, results }, () =>
+          table(
+            ['alias', 'result'],
+            results.map((one) => [one.alias, one.failure?.message ?? 'added']),
+          ),
+        );
+        if (!ok) process.exitCode = 1;
+      });
+    });
+}
+
+/** One after the other: each may ask about its key. */
+async function importHosts(client: EngineClient, wanted: readonly ConfiguredHost[]) {
+  const results: { alias: string; host: HostView | null; failure: Failure | null }[] = [];
+  for (const { alias } of wanted) {
+    try {
+      const host = await addAndTrust(client, hostNameFrom(alias), { alias });
+      results.push({ alias, host, failure: null });
+    } catch (error) {
+      results.push({ alias, host: null, failure: failureIn(error) });
+    }
+  }
+  return results;
+}
+
+/** Names of the fleet have lower-case letters, digits and hyphens only. */
+function hostNameFrom(alias: string): string {
+  return parseName(
+    alias
+      .toLowerCase()
+      .replace(/[^a-z0-9]+/g, '-')
+      .replace(/^-+|-+$/g, '')
+      .slice(0, 32),
+  );
+}
+
+async function addHost(client: EngineClient, name: string, given: AddOptions): Promise<HostView> {
+  const view = await client.hosts.add(await newHost(client, name, given));
   if (!given.passwordStdin) return view;
   const secret = (await readStdin()).replace(/\r?\n$/, '');
   if (secret === '') throw new UsageError('--password-stdin was given, but stdin is empty');
   return client.hosts.provideSecret({ hostId: view.hostId, secret });
+}
+
+/** What was given wins over what ~/.ssh/config says for the alias, or for the address where one was given. */
+async function newHost(client: EngineClient, name: string, given: AddOptions): Promise<NewHost> {
+  const alias = given.alias ?? (given.address === undefined ? name : null);
+  const configured = await client.hosts.resolve({ alias: alias ?? given.address ?? name });
+  return {
+    name,
+    address: given.address ?? configured.address,
+    port: given.port ?? configured.port,
+    user: given.user ?? configured.user,
+    auth: authOf(given),
+    alias,
+    via: given.via ?? null,
+  };
 }
 
 function authOf(given: AddOptions): HostAuth {
@@ -107,7 +191,9 @@ async function settleHostKey(client: EngineClient, host: HostView, expected: str
   const { fingerprint, keyType } = offeredKey;
   const agreed =
     expected === undefined
-      ? await ask(`${host.name} shows the ${keyType} key ${fingerprint}. Is it the right one? [yes/no] `)
+      ? await ask(
+          `${failure?.message ?? `${host.name} shows the ${keyType} key ${fingerprint}.`}\nIs it the right one? [yes/no] `,
+        )
       : expected === fingerprint;
   if (!agreed)
     throw new CommandFailure({
@@ -117,8 +203,8 @@ async function settleHostKey(client: EngineClient, host: HostView, expected: str
       nextStep: `Compare it on the host (ssh-keygen -lf /etc/ssh/ssh_host_${keyType.includes('ed25519') ? 'ed25519' : 'ecdsa'}_key.pub) and pass it with --fingerprint.`,
     });
   const trusted = await client.hosts.trustKey({ hostId: host.hostId, fingerprint });
-  if (trusted.reachability.state === 'reachable') return trusted;
-  throw new CommandFailure(trusted.reachability.failure ?? notReached(trusted));
+  // Where it was a jump host's key, that of the host behind it is to be settled yet.
+  return await settleHostKey(client, trusted, expected);
 }
 
 function notReached(host: HostView) {
@@ -136,12 +222,7 @@ function notReached(host: HostView) {
 
 async function ask(question: string): Promise<boolean> {
   if (!process.stdin.isTTY) return false;
-  const reader = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return (await reader.question(question)).trim().toLowerCase() === 'yes';
-  } finally {
-    reader.close();
-  }
+  return (await askAtTerminal(question, { echo: true }))?.trim().toLowerCase() === 'yes';
 }
 
 async function readStdin(): Promise<string> {
@@ -153,6 +234,14 @@ async function readStdin(): Promise<string> {
 function describeReach(host: HostView): string {
   const { state, failure } = host.reachability;
   return failure === null ? state : `${state}: ${failure.message}`;
+}
+
+function describeConfigured(hosts: readonly ConfiguredHost[]): string {
+  if (hosts.length === 0) return '~/.ssh/config names no hosts.';
+  return table(
+    ['alias', 'address', 'user', 'via', 'in the fleet as'],
+    hosts.map((one) => [one.alias, `${one.address}:${one.port}`, one.user, one.via ?? 'directly', one.inFleetAs ?? '']),
+  );
 }
 
 function describeHosts(hosts: readonly HostView[]): string {

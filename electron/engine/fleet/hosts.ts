@@ -3,19 +3,25 @@
  * connection a host; its state is what the operator sees as reachability. A host is contacted when somebody asks for it,
  * never before.
  */
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import type { HostAddress, HostView } from '../../contract/model.ts';
+import type { ConfiguredHost } from '../../contract/login.ts';
+import { type HostAddress, type HostView, hostAddressSchema, type NewHost } from '../../contract/model.ts';
 import { FailureError, failureOf } from '../operations/failure.ts';
+import type { Prompts } from '../prompts.ts';
 import type { SecretStore } from '../secrets.ts';
+import { configuredAliases } from '../ssh/config/aliases.ts';
+import { configuredTarget } from '../ssh/config/configured-target.ts';
+import type { ConfigWorld } from '../ssh/config/world.ts';
 import type { HostConnection, HostConnectionState } from '../ssh/connection.ts';
 import { trustHostKey } from '../ssh/host-keys.ts';
 import { SshPool } from '../ssh/pool.ts';
 import { sh } from '../ssh/shell-command.ts';
-import { defaultAuth, type SshAuth, type SshTarget } from '../ssh/target.ts';
+import { SshError } from '../ssh/ssh-error.ts';
+import { type SshTarget, targetLabel } from '../ssh/target.ts';
 import { factsScript, type GatheredFacts, parseFacts } from './facts.ts';
 import { newId } from './ids.ts';
+import { loginSecrets, type SecretSources } from './login-secrets.ts';
 import type { StoredHost } from './records.ts';
 import type { FleetStore } from './store.ts';
 
@@ -24,6 +30,9 @@ export type Reachability = HostView['reachability'];
 export interface HostsOptions {
   readonly store: FleetStore;
   readonly secrets: SecretStore;
+  readonly prompts: Prompts;
+  /** Whose SSH configuration counts. */
+  readonly world: ConfigWorld;
   /** Synod's own known_hosts, in the state folder. */
   readonly knownHostsPath: string;
   /** The lab's own known_hosts: its hosts are made anew with new keys at the same addresses. null: there is no lab. */
@@ -45,12 +54,15 @@ interface LiveHost {
 export class Hosts {
   readonly #options: HostsOptions;
   readonly #pool: SshPool;
+  readonly #secretSources: SecretSources;
   readonly #live = new Map<string, LiveHost>();
   readonly #listeners = new Set<(hostId: string) => void>();
 
   constructor(options: HostsOptions) {
     this.#options = options;
-    const known = [options.knownHostsPath, join(homedir(), '.ssh/known_hosts'), '/etc/ssh/ssh_known_hosts'];
+    const { home } = options.world;
+    const known = [options.knownHostsPath, join(home, '.ssh/known_hosts'), '/etc/ssh/ssh_known_hosts'];
+    this.#secretSources = { secrets: options.secrets, prompts: options.prompts, answered: new Map() };
     this.#pool = new SshPool({ knownHostsPaths: known });
     for (const host of options.store.listHosts()) this.#observe(host);
   }
@@ -87,7 +99,8 @@ export class Hosts {
   }
 
   /** Adds and connects once; a host that cannot be reached is added all the same. Throws FailureError `duplicateHost`. */
-  async add(address: HostAddress, origin: StoredHost['origin'] = 'operator'): Promise<HostView> {
+  async add(given: NewHost, origin: StoredHost['origin'] = 'operator'): Promise<HostView> {
+    const address = hostAddressSchema.parse(given);
     this.#refuseDuplicate(address);
     const host: StoredHost = {
       ...address,
@@ -105,7 +118,7 @@ export class Hosts {
 
   #refuseDuplicate(address: HostAddress): void {
     for (const host of this.#options.store.listHosts()) {
-      const isSameLogin = host.address === address.address && host.port === address.port && host.user === address.user;
+      const isSameLogin = isSamePlace(host, address);
       if (!isSameLogin && host.name !== address.name) continue;
       throw new FailureError({
         kind: 'duplicateHost',
@@ -119,11 +132,11 @@ export class Hosts {
   }
 
   /** Takes over another address, port, user or way to log in, and connects there. Throws FailureError `notFound`. */
-  async move(hostId: string, address: HostAddress): Promise<void> {
+  async move(hostId: string, given: NewHost): Promise<void> {
     const host = this.get(hostId);
     this.#live.get(hostId)?.unsubscribe();
-    this.#pool.remove(this.#bareTarget(host));
-    const moved = { ...host, ...address };
+    this.#pool.remove(hostId);
+    const moved = { ...host, ...hostAddressSchema.parse(given) };
     this.#options.store.putHost(moved);
     this.#observe(moved);
     await this.#tryGather(hostId);
@@ -131,7 +144,7 @@ export class Hosts {
 
   /** Trusts the key that the host offered last, if `fingerprint` is that key's. Throws FailureError `noOfferedKey`, SshError. */
   async trustKey(hostId: string, fingerprint: string): Promise<HostView> {
-    const state = this.#pool.known(await this.#targetOf(this.get(hostId))).state;
+    const state = this.#pool.known(this.#bareTarget(this.get(hostId)), hostId).state;
     const offered = state.kind === 'lost' && state.error.kind === 'hostKeyUnknown' ? state.error.offeredKey : null;
     if (!offered)
       throw new FailureError({
@@ -154,7 +167,12 @@ export class Hosts {
 
   /** The host's connection, connected. Throws SshError. */
   async connection(hostId: string, signal?: AbortSignal): Promise<HostConnection> {
-    return this.#pool.connection(await this.#targetOf(this.get(hostId)), { signal });
+    const host = this.get(hostId);
+    const target = await this.#targetOf(host).catch((error: unknown) => {
+      if (error instanceof SshError) this.#sees(host, { kind: 'lost', error, retryAtUnixMs: null });
+      throw error;
+    });
+    return this.#pool.connection(target, { signal, key: hostId });
   }
 
   /** Facts as they are now; kept in the store. Throws SshError, FailureError `badFacts`. */
@@ -200,7 +218,7 @@ export class Hosts {
     }
     this.#live.get(hostId)?.unsubscribe();
     this.#live.delete(hostId);
-    this.#pool.remove(await this.#targetOf(host));
+    this.#pool.remove(hostId);
     await this.#options.secrets.delete(hostId);
     this.#options.store.removeHost(hostId);
   }
@@ -227,13 +245,17 @@ export class Hosts {
       unsubscribe: () => undefined,
     };
     this.#live.set(host.hostId, live);
-    const connection = this.#pool.known(this.#bareTarget(host));
-    live.unsubscribe = connection.onState((state) => {
-      const next = reachabilityOf(state, host.name, this.#options.clock());
-      if (next.state !== live.reachability.state || next.failure?.message !== live.reachability.failure?.message)
-        live.reachability = next;
-      this.#changed(host.hostId);
-    });
+    const connection = this.#pool.known(this.#bareTarget(host), host.hostId);
+    live.unsubscribe = connection.onState((state) => this.#sees(host, state));
+  }
+
+  #sees(host: StoredHost, state: HostConnectionState): void {
+    const live = this.#live.get(host.hostId);
+    if (live === undefined) return;
+    const next = reachabilityOf(state, host.name, this.#options.clock());
+    if (next.state !== live.reachability.state || next.failure?.message !== live.reachability.failure?.message)
+      live.reachability = next;
+    this.#changed(host.hostId);
   }
 
   #changed(hostId: string): void {
@@ -241,45 +263,71 @@ export class Hosts {
   }
 
   #bareTarget(host: StoredHost): SshTarget {
-    const labKnownHosts = host.origin === 'lab' ? this.#options.labKnownHostsPath : null;
-    return {
-      name: host.name,
-      address: host.address,
-      port: host.port,
-      user: host.user,
-      auth: [],
-      ...(labKnownHosts === null ? {} : { knownHostsPath: labKnownHosts }),
-    };
+    const { name, address, port, user } = host;
+    return { name, address, port, user, auth: [], ...this.#labKnownHosts(host) };
   }
 
+  #labKnownHosts(host: StoredHost): Pick<SshTarget, 'knownHostsPath'> {
+    const path = host.origin === 'lab' ? this.#options.labKnownHostsPath : null;
+    return path === null ? {} : { knownHostsPath: path };
+  }
+
+  /** What SSH configuration and record say together; read anew at each login, so that an edit counts at the next one. */
   async #targetOf(host: StoredHost): Promise<SshTarget> {
-    return { ...this.#bareTarget(host), auth: this.#authOf(host) };
+    const { world } = this.#options;
+    const { address: hostName, port, user, name, auth, via } = host;
+    const secrets = loginSecrets(host, this.#secretSources);
+    const overrides = { hostName, port, user, proxyJump: via ?? undefined };
+    const wish = { alias: host.alias ?? host.address, name, overrides, auth };
+    // A lab host is at an address of this computer with a key that Synod made: no configuration was written for it.
+    const isLab = host.origin === 'lab';
+    const target = await configuredTarget(wish, secrets, isLab ? { ...world, files: [] } : world);
+    // The record says where: a configuration that was edited since must not lead the host's connection elsewhere.
+    return { ...target, address: host.address, ...this.#labKnownHosts(host) };
   }
 
-  #authOf(host: StoredHost): SshAuth[] {
-    const secret = (what: string) => async () => {
-      const known = await this.#options.secrets.get(host.hostId);
-      if (known !== null) return known;
-      throw new FailureError({
-        kind: 'secretNeeded',
-        host: host.name,
-        message: `${host.name} needs the ${what}.`,
-        nextStep: `Give the ${what}; it is not written down.`,
-      });
+  /** What the SSH configuration says for a name. Throws SshError `badConfiguration`. */
+  async resolve(alias: string): Promise<ConfiguredHost> {
+    const { world, store } = this.#options;
+    const auth = { kind: 'default' } as const;
+    const wish = { alias, overrides: {}, auth } as const;
+    const target = await configuredTarget(wish, loginSecrets({ hostId: '', name: alias }, this.#secretSources), world);
+    const { address, port, user, via } = target;
+    const twin = store
+      .listHosts()
+      .find((host) => host.alias === alias || isSamePlace(host, { address, port, user, via: null, alias }));
+    return {
+      alias,
+      address,
+      port,
+      user,
+      via: via === undefined ? null : via.kind === 'jump' ? describeHops(via.hop) : via.command,
+      identityFiles: target.auth.flatMap((one) => (one.kind === 'key' ? [one.path] : [])),
+      inFleetAs: twin?.name ?? null,
     };
-    switch (host.auth.kind) {
-      case 'password':
-        return [{ kind: 'password', password: secret('password') }];
-      case 'key':
-        return [{ kind: 'key', path: host.auth.path, passphrase: secret('passphrase of the key') }];
-      case 'agent':
-        return [{ kind: 'agent' }];
-      case 'default':
-        return defaultAuth().map((auth) =>
-          auth.kind === 'key' ? { ...auth, passphrase: secret('passphrase of the key') } : auth,
-        );
-    }
   }
+
+  /** Of all names in the SSH configuration those that stand for one host. */
+  async listConfigured(): Promise<ConfiguredHost[]> {
+    const aliases = await configuredAliases(this.#options.world);
+    return await Promise.all(aliases.map((alias) => this.resolve(alias)));
+  }
+}
+
+/** Behind different jump hosts one address may be two hosts, and so may two aliases, each with a way of its own. */
+function isSamePlace(
+  host: StoredHost,
+  other: Pick<HostAddress, 'address' | 'port' | 'user' | 'via' | 'alias'>,
+): boolean {
+  const isSameLogin = host.address === other.address && host.port === other.port && host.user === other.user;
+  const isSameAlias = host.alias === other.alias || host.alias === null || other.alias === null;
+  return isSameLogin && host.via === other.via && isSameAlias;
+}
+
+/** "first, then second": the jump hosts in the order of the way. */
+function describeHops(hop: SshTarget): string {
+  const before = hop.via?.kind === 'jump' ? `${describeHops(hop.via.hop)}, then ` : '';
+  return before + targetLabel(hop);
 }
 
 function offset(hostUnixMs: number, askedAtUnixMs: number, answeredAtUnixMs: number): number {
@@ -316,5 +364,7 @@ function lostState(kind: string): Reachability['state'] {
   if (kind === 'hostKeyUnknown') return 'hostKeyUnknown';
   if (kind === 'hostKeyChanged' || kind === 'hostKeyRevoked') return 'hostKeyChanged';
   // The failure tells these apart; to the operator each is a login that has to be put right.
-  return ['authFailed', 'keyFileUnreadable', 'passphraseNeeded'].includes(kind) ? 'authFailed' : 'unreachable';
+  return ['authFailed', 'keyFileUnreadable', 'passphraseNeeded', 'badConfiguration'].includes(kind)
+    ? 'authFailed'
+    : 'unreachable';
 }

@@ -15,6 +15,14 @@ const steps: readonly string[] = [
    CREATE TABLE events (event_id INTEGER PRIMARY KEY AUTOINCREMENT, cluster_id TEXT, doc TEXT NOT NULL);
    CREATE INDEX events_of_cluster ON events (cluster_id, event_id);`,
   `CREATE TABLE documents (kind TEXT NOT NULL, key TEXT NOT NULL, doc TEXT NOT NULL, PRIMARY KEY (kind, key));`,
+  // Behind different jump hosts one address may be two hosts: the way there becomes part of what must differ.
+  `CREATE TABLE hosts_2 (host_id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, address TEXT NOT NULL, port INTEGER NOT NULL,
+     user TEXT NOT NULL, alias TEXT NOT NULL, via TEXT NOT NULL, doc TEXT NOT NULL,
+     UNIQUE (address, port, user, alias, via));
+   INSERT INTO hosts_2 SELECT host_id, name, address, port, user, '', '',
+     json_set(doc, '$.alias', NULL, '$.via', NULL) FROM hosts ORDER BY rowid;
+   DROP TABLE hosts;
+   ALTER TABLE hosts_2 RENAME TO hosts;`,
 ];
 
 /** What is kept of the past; older rows go when the store is opened. */
@@ -34,7 +42,10 @@ export function migrate(database: DatabaseSync, path: string): void {
       message: `The fleet file ${path} was written by a later version of Synod (schema ${version}, known up to ${steps.length}).`,
       nextStep: 'Start that version, or use another state folder. Nothing was changed.',
     });
+  // A table that others refer to is replaced by a new one of its name; within a transaction this cannot be switched.
+  database.exec('PRAGMA foreign_keys = OFF; PRAGMA legacy_alter_table = ON');
   for (let at = version; at < steps.length; at++)
     database.exec(`BEGIN IMMEDIATE; ${steps[at]} PRAGMA user_version = ${at + 1}; COMMIT`);
+  database.exec('PRAGMA legacy_alter_table = OFF; PRAGMA foreign_keys = ON');
   database.exec(pruning);
 }

@@ -14,6 +14,8 @@ const host: StoredHost = {
   port: 22,
   user: 'ops',
   auth: { kind: 'default' },
+  alias: null,
+  via: null,
   origin: 'operator',
   addedAtUnixMs: 5,
   facts: null,
@@ -122,5 +124,45 @@ describe('the fleet store', () => {
     raw.exec('PRAGMA user_version = 99');
     raw.close();
     expect(open).toThrow(/later version/);
+  });
+
+  it('takes over a file from before hosts had a way to them', () => {
+    const old = new DatabaseSync(path);
+    old.exec(`CREATE TABLE hosts (host_id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, address TEXT NOT NULL,
+        port INTEGER NOT NULL, user TEXT NOT NULL, doc TEXT NOT NULL, UNIQUE (address, port, user));
+      CREATE TABLE clusters (cluster_id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, doc TEXT NOT NULL);
+      CREATE TABLE members (node_id TEXT PRIMARY KEY, member_slot INTEGER NOT NULL,
+        cluster_id TEXT NOT NULL REFERENCES clusters ON DELETE CASCADE, host_id TEXT NOT NULL REFERENCES hosts,
+        doc TEXT NOT NULL, UNIQUE (cluster_id, member_slot));
+      CREATE TABLE faults (fault_id TEXT PRIMARY KEY, cluster_id TEXT NOT NULL, doc TEXT NOT NULL);
+      CREATE TABLE operations (operation_id TEXT PRIMARY KEY, state TEXT NOT NULL, doc TEXT NOT NULL);
+      CREATE TABLE events (event_id INTEGER PRIMARY KEY AUTOINCREMENT, cluster_id TEXT, doc TEXT NOT NULL);
+      PRAGMA user_version = 1`);
+    const { alias: _alias, via: _via, ...before } = host;
+    const insert = (sql: string, ...values: (string | number)[]): void => void old.prepare(sql).run(...values);
+    insert(
+      'INSERT INTO hosts VALUES (?, ?, ?, 22, ?, ?)',
+      host.hostId,
+      'alpha',
+      host.address,
+      'ops',
+      JSON.stringify(before),
+    );
+    insert('INSERT INTO clusters VALUES (?, ?, ?)', cluster.clusterId, cluster.name, JSON.stringify(cluster));
+    insert(
+      'INSERT INTO members VALUES (?, 1, ?, ?, ?)',
+      'n-aaaaaaaa',
+      cluster.clusterId,
+      host.hostId,
+      JSON.stringify(member),
+    );
+    old.close();
+    const store = open();
+    expect(store.listHosts()).toEqual([host]);
+    // Who refers to hosts refers to the new table: a host with a member stays, and behind another way its address is free.
+    expect(() => store.removeHost(host.hostId)).toThrow(/FOREIGN KEY/);
+    store.putHost({ ...host, hostId: 'h-bbbbbbbb', name: 'beta', via: 'gate' });
+    expect(() => store.putHost({ ...host, hostId: 'h-cccccccc', name: 'gamma' })).toThrow(/UNIQUE/);
+    store.close();
   });
 });

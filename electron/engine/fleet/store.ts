@@ -122,10 +122,19 @@ export class FleetStore {
 
   putHost(host: StoredHost): void {
     this.#write(
-      `INSERT INTO hosts (host_id, name, address, port, user, doc) VALUES (?, ?, ?, ?, ?, ?)
+      `INSERT INTO hosts (host_id, name, address, port, user, alias, via, doc) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (host_id) DO UPDATE SET name = excluded.name, address = excluded.address, port = excluded.port,
-         user = excluded.user, doc = excluded.doc`,
-      [host.hostId, host.name, host.address, host.port, host.user, JSON.stringify(storedHostSchema.parse(host))],
+         user = excluded.user, alias = excluded.alias, via = excluded.via, doc = excluded.doc`,
+      [
+        host.hostId,
+        host.name,
+        host.address,
+        host.port,
+        host.user,
+        host.alias ?? '',
+        host.via ?? '',
+        JSON.stringify(storedHostSchema.parse(host)),
+      ],
     );
   }
 

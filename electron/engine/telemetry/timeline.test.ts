@@ -38,6 +38,8 @@ describe('the timeline', () => {
         port: 22,
         user: 'ops',
         auth: { kind: 'default' },
+        alias: null,
+        via: null,
         origin: 'operator',
         addedAtUnixMs: NOW,
         facts: null,

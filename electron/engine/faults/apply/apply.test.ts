@@ -290,6 +290,8 @@ function seed(store: FleetStore): void {
       port: 22,
       user: 'ops',
       auth: { kind: 'default' },
+      alias: null,
+      via: null,
       origin: 'operator',
       addedAtUnixMs: NOW,
       facts: null,

@@ -46,6 +46,8 @@ export function hostView(input: HostInput): HostView {
     port: host.port,
     user: host.user,
     auth: host.auth,
+    alias: host.alias,
+    via: host.via,
     origin: host.origin,
     facts: host.facts,
     reachability: reachabilityOf(input),

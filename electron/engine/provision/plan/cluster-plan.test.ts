@@ -9,6 +9,8 @@ const view = (number: number): HostView => ({
   port: 22,
   user: 'ops',
   auth: { kind: 'default' },
+  alias: null,
+  via: null,
   origin: 'operator',
   reachability: { state: 'reachable', sinceUnixMs: 0, offeredKey: null, failure: null },
   facts: {

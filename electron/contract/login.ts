@@ -1,0 +1,33 @@
+/** What the SSH configuration of the engine's computer says, and what a login asks of a person. */
+import { z } from 'zod';
+
+/** A host of the SSH configuration, as ssh would reach it. */
+export const configuredHostSchema = z.object({
+  alias: z.string(),
+  address: z.string(),
+  port: z.number().int(),
+  user: z.string(),
+  /** The way there in words; null: directly. */
+  via: z.string().nullable(),
+  /** Files that exist or are configured, in the order to try. */
+  identityFiles: z.array(z.string()),
+  /** The host of the fleet that is this one already; null: none. */
+  inFleetAs: z.string().nullable(),
+});
+export type ConfiguredHost = z.infer<typeof configuredHostSchema>;
+
+/** Something to ask a person while a login waits. Answers never come back in a view. */
+export const promptSchema = z.object({
+  promptId: z.string(),
+  kind: z.enum(['passphrase', 'password', 'questions']),
+  /** The key file, or "user@address:port". */
+  about: z.string(),
+  /** The host of the fleet whose login waits. */
+  host: z.string(),
+  /** What the host says about its questions; may be empty. */
+  title: z.string(),
+  fields: z.array(z.object({ text: z.string(), echo: z.boolean() })),
+  /** The last answer did not serve. */
+  wasWrong: z.boolean(),
+});
+export type Prompt = z.infer<typeof promptSchema>;
