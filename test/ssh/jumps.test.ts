@@ -2,7 +2,9 @@
 import { writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { connectOnce } from '../../electron/engine/ssh/connect.ts';
 import { trustHostKey } from '../../electron/engine/ssh/host-keys.ts';
 import { SshPool } from '../../electron/engine/ssh/pool.ts';
 import { sh } from '../../electron/engine/ssh/shell-command.ts';
@@ -12,7 +14,7 @@ import { eventually, hasSshd, makeFolder, type Place, SSHD, startOpenSsh, startS
 
 it.for(hasSshd ? [] : [`skipped: no ${SSHD} here to test against`])('%s', (_reason, { skip }) => skip());
 
-describe.runIf(hasSshd)('jump hosts', () => {
+describe.runIf(hasSshd)('jump hosts', { timeout: 60_000 }, () => {
   let gate: Place;
   let second: Place;
   let db1: Place;
@@ -49,7 +51,7 @@ describe.runIf(hasSshd)('jump hosts', () => {
     );
     writeFileSync(home.knownHostsPath, knownLines(gate, second, db1, db2));
     writeFileSync(ownKnownHosts(), '');
-    pool = new SshPool({ knownHostsPaths: [ownKnownHosts()], connectTimeoutMs: 5000 });
+    pool = new SshPool({ knownHostsPaths: [ownKnownHosts()], connectTimeoutMs: 60_000 });
   });
   afterEach(() => pool.close());
 
@@ -83,7 +85,7 @@ describe.runIf(hasSshd)('jump hosts', () => {
     await connection.exec(sh`kill -KILL $PPID; sleep 600`).catch(() => {});
     await eventually('the loss is noticed', () => connection.state.kind === 'lost');
     expect((await connection.exec(sh`echo again`)).stdout).toBe('again\n');
-  }, 60_000);
+  });
 
   it('have keys of their own, asked about and trusted like any other', async () => {
     writeFileSync(home.knownHostsPath, knownLines(db1));
@@ -141,10 +143,10 @@ describe.runIf(hasSshd)('jump hosts', () => {
   });
 });
 
-describe.runIf(hasSshd)('a ProxyCommand', () => {
+describe.runIf(hasSshd)('a ProxyCommand', { timeout: 60_000 }, () => {
   let place: Place;
   let folder: string;
-  const pool = new SshPool({ knownHostsPaths: [], connectTimeoutMs: 5000 });
+  const pool = new SshPool({ knownHostsPaths: [], connectTimeoutMs: 60_000 });
   beforeAll(async () => {
     folder = await makeFolder();
     place = await startOpenSsh('', '127.0.0.6');
@@ -169,5 +171,14 @@ describe.runIf(hasSshd)('a ProxyCommand', () => {
     home.write(hostLines('db1', place, 'ProxyCommand sh -c "echo no way to %h >&2; exit 3"'));
     const error = await pool.connection(await home.target('db1')).catch((caught: SshError) => caught);
     expect((error as SshError).problem).toContain('ended with exit code 3: no way to 127.0.0.6');
+  });
+
+  it('is quoted when it has ended before its turn to connect came', async () => {
+    const stream = new PassThrough().on('error', () => {});
+    stream.destroy(new Error('no way'));
+    const options = { knownHostsPaths: [], connectTimeoutMs: 60_000, keepaliveIntervalMs: 5000, stream };
+    await expect(connectOnce(place.target, options)).rejects.toMatchObject({
+      problem: expect.stringContaining('no way') as string,
+    });
   });
 });

@@ -87,6 +87,11 @@ class Attempt {
     client.on('close', () => this.#fail(this.#errorFrom(new Error('the host closed the connection'))));
     this.#startTimer();
     if (options.stream !== undefined) this.#stage = 'greeting';
+    // A command that ended while its turn was awaited: nobody would hear of it again.
+    if (options.stream?.destroyed === true) {
+      this.#fail(this.#errorFrom(options.stream.errored ?? new Error('what leads to the host has ended')));
+      return;
+    }
     client.connect({
       host: target.address,
       port: target.port,

@@ -1,6 +1,6 @@
 /** How a host is reached that is not reached directly: over another host (ProxyJump), or by a command (ProxyCommand). */
 import { spawn } from 'node:child_process';
-import { Duplex, PassThrough } from 'node:stream';
+import { Duplex } from 'node:stream';
 import type { HostConnection } from './connection.ts';
 import type { OpenWay } from './link.ts';
 import { SshError } from './ssh-error.ts';
@@ -45,9 +45,18 @@ const MAX_STDERR_CHARACTERS = 1000;
 function commandStream(target: SshTarget, command: string): Duplex {
   const shell = process.env['SHELL'] ?? '/bin/sh';
   const child = spawn(shell, ['-c', `exec ${command}`], { stdio: 'pipe' });
-  // Ends only with the command: its end is told together with the reason.
-  const output = child.stdout.pipe(new PassThrough(), { end: false });
-  const stream = Duplex.from({ readable: output, writable: child.stdin });
+  const stream = new Duplex({
+    read: () => child.stdout.resume(),
+    // What the command no longer takes is not an error of its own: its end, which comes as well, says more.
+    write: (chunk, _encoding, done) => void child.stdin.write(chunk, () => done()),
+    final: (done) => void child.stdin.end(() => done()),
+    destroy: (error, done) => {
+      child.kill();
+      done(error);
+    },
+  });
+  child.stdin.on('error', () => {});
+  child.stdout.on('data', (chunk) => stream.push(chunk) || child.stdout.pause());
   let stderr = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr = (stderr + text).slice(-MAX_STDERR_CHARACTERS);
@@ -57,11 +66,9 @@ function commandStream(target: SshTarget, command: string): Duplex {
     const last = stderr.trimEnd().split('\n').at(-1) ?? '';
     const ended = `the ProxyCommand of ${hostLabel(target)} ended with exit code ${code}${last === '' ? '' : `: ${last}`}`;
     // Only then does an ending say more than that the connection was closed.
-    if (code === 0 && last === '') output.end();
+    if (code === 0 && last === '') stream.push(null);
     else stream.destroy(new Error(ended));
   });
-  stream.on('close', () => child.kill());
   // Whoever uses the stream listens, too; an error before or after that must not end the process.
-  stream.on('error', () => {});
-  return stream;
+  return stream.on('error', () => {});
 }
