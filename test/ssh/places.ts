@@ -86,6 +86,7 @@ export async function startOpenSsh(
   // As root sshd wants its privilege separation folder; as a user it does without.
   if (process.getuid?.() === 0) mkdirSync('/run/sshd', { recursive: true });
   const port = await freePort();
+  // SHLVL: bash takes a first shell under sshd for a login, and would read whatever start files this user has.
   const config = `ListenAddress ${address}:${port}
 HostKey ${folder}/host
 HostKey ${folder}/host-ecdsa
@@ -96,6 +97,7 @@ UsePAM no
 PasswordAuthentication no
 KbdInteractiveAuthentication no
 UseDNS no
+SetEnv SHLVL=1
 ${extra}
 `;
   await writeFile(join(folder, 'sshd_config'), config);
