@@ -30,7 +30,7 @@ describe.runIf(hasSshd)('hosts of ~/.ssh/config', { timeout: 60_000 }, () => {
 
   beforeAll(async () => {
     stateDir = makeStateDir();
-    [gate, db1] = await Promise.all([startOpenSsh('', '127.0.0.13'), startOpenSsh('', '127.0.0.14')]);
+    [gate, db1] = await Promise.all([startOpenSsh('', '127.0.1.13'), startOpenSsh('', '127.0.1.14')]);
     const home = configuredHome(stateDir);
     const locked = join(stateDir, 'locked');
     execFileSync('cp', [join(db1.folder, 'client'), locked]);
@@ -53,12 +53,12 @@ describe.runIf(hasSshd)('hosts of ~/.ssh/config', { timeout: 60_000 }, () => {
     expect(
       listed.map(({ alias, address, port, via, inFleetAs }) => ({ alias, address, port, via, inFleetAs })),
     ).toEqual([
-      { alias: 'gate', address: '127.0.0.13', port: gate.target.port, via: null, inFleetAs: null },
+      { alias: 'gate', address: '127.0.1.13', port: gate.target.port, via: null, inFleetAs: null },
       {
         alias: 'db1',
-        address: '127.0.0.14',
+        address: '127.0.1.14',
         port: db1.target.port,
-        via: `${gate.target.user}@127.0.0.13:${gate.target.port}`,
+        via: `${gate.target.user}@127.0.1.13:${gate.target.port}`,
         inFleetAs: null,
       },
     ]);
@@ -94,7 +94,7 @@ describe.runIf(hasSshd)('hosts of ~/.ssh/config', { timeout: 60_000 }, () => {
     write('Host bad\n Port many\n');
     const host = {
       name: 'bad',
-      address: '127.0.0.13',
+      address: '127.0.1.13',
       port: 22,
       user: 'ops',
       auth: { kind: 'default' },
