@@ -121,7 +121,9 @@ describe.skipIf(process.platform !== 'linux')('a cluster on three embedded hosts
     under = await startEngine(stateDir, resources);
     const operation = await succeeded(under.client, (await under.client.clusters.resume({ clusterId })).operationId);
     const starts = operation.steps.filter((step) => step.step === 'Start node');
-    const times = starts.map((step) => [step.startedAtUnixMs ?? 0, step.endedAtUnixMs ?? 0]);
+    const times = starts
+      .map((step) => [step.startedAtUnixMs ?? 0, step.endedAtUnixMs ?? 0] as const)
+      .toSorted(([a], [b]) => a - b);
     expect(times.flat()).toEqual(times.flat().toSorted((a, b) => a - b));
     const pids = (fleet: FleetSnapshot) => fleet.clusters[0]?.nodes.map((node) => node.service?.pid) ?? [];
     const after = await snapshotWhere(under.client, (one) => one.clusters[0]?.health.level === 'ok');
