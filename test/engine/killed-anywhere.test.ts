@@ -35,7 +35,7 @@ describe.skipIf(!hasSshd)(
 
     beforeAll(async () => {
       mkdirSync(home);
-      place = await startOpenSsh(`SetEnv HOME=${home}`);
+      place = await startOpenSsh(`SetEnv HOME=${home} SHLVL=1`);
       const dist = join(stateDir, 'dist');
       resources = withSmallRuntime(await buildResources(dist), dist);
     });

@@ -21,7 +21,7 @@ describe.skipIf(!hasSshd)('a cluster of one over sshd', { timeout: 60_000 }, () 
 
   beforeAll(async () => {
     mkdirSync(home);
-    place = await startOpenSsh(`SetEnv HOME=${home}`);
+    place = await startOpenSsh(`SetEnv HOME=${home} SHLVL=1`);
     const dist = join(stateDir, 'dist');
     under = await startEngine(stateDir, withSmallRuntime(await buildResources(dist), dist));
   });

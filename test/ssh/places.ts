@@ -86,7 +86,7 @@ export async function startOpenSsh(
   // As root sshd wants its privilege separation folder; as a user it does without.
   if (process.getuid?.() === 0) mkdirSync('/run/sshd', { recursive: true });
   const port = await freePort();
-  // SHLVL: bash takes a first shell under sshd for a login, and would read whatever start files this user has.
+  // SHLVL: bash takes a first shell under sshd for a login, and would read whatever start files this user has. The first SetEnv counts.
   const config = `ListenAddress ${address}:${port}
 HostKey ${folder}/host
 HostKey ${folder}/host-ecdsa
@@ -97,8 +97,8 @@ UsePAM no
 PasswordAuthentication no
 KbdInteractiveAuthentication no
 UseDNS no
-SetEnv SHLVL=1
 ${extra}
+SetEnv SHLVL=1
 `;
   await writeFile(join(folder, 'sshd_config'), config);
   prepare(folder);
