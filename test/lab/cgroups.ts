@@ -75,12 +75,7 @@ export class HostCgroup {
 
   /** Every process of the host, as numbered on this machine. */
   pids(): number[] {
-    const top = join(this.#at.unified, this.#name);
-    if (!existsSync(top)) return [];
-    const folders = readdirSync(top, { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.name === 'cgroup.procs')
-      .map((entry) => join(entry.parentPath, entry.name));
-    return folders.flatMap((file) => readIfThere(file).split('\n').filter(Boolean).map(Number));
+    return pidsBelow(join(this.#at.unified, this.#name));
   }
 
   /** null takes the limit away. */
@@ -157,4 +152,21 @@ function readIfThere(file: string): string {
 
 function labFolder(labName: string): string {
   return `synod-lab-${labName}`;
+}
+
+/** Groups come and go with sessions while one looks. */
+function pidsBelow(group: string): number[] {
+  const own = readIfThere(join(group, 'cgroup.procs')).split('\n').filter(Boolean).map(Number);
+  return [...own, ...foldersIn(group).flatMap((name) => pidsBelow(join(group, name)))];
+}
+
+function foldersIn(group: string): string[] {
+  try {
+    return readdirSync(group, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => entry.name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
 }
