@@ -9,7 +9,5 @@ export default defineConfig({
     hookTimeout: 60_000,
     // Tests start real processes and measure them: more at once than cores makes them slow, not fast.
     maxWorkers: 2,
-    // A shared machine may keep a real process waiting past its time: one more try, and the first failure stays in the report.
-    retry: process.env['CI'] ? 1 : 0,
   },
 });
