@@ -20,6 +20,8 @@ const DECIDED_SLOTS_IN_PROMISE = 256;
  * and a node far behind does not keep all that is decided meanwhile.
  */
 const WINDOWS_AHEAD = 4;
+/** Beyond the window that a leader may fill by itself, an accept is taken while less than this many times its bytes are undecided here. */
+const BYTES_AHEAD = 2;
 
 interface Parts {
   readonly out: Outbox;
@@ -28,8 +30,9 @@ interface Parts {
   readonly membership: Membership;
   readonly vow: LeaseVow;
   readonly maxBatchBytes: number;
-  /** The bound of every leader. */
+  /** The bounds of every leader. */
   readonly maxUndecidedSlots: number;
+  readonly maxUndecidedBytes: number;
 }
 
 export class Acceptor {
@@ -83,14 +86,19 @@ export class Acceptor {
       return false;
     }
     if (message.ballot > this.promised) this.raise(message.ballot);
-    const { log, maxUndecidedSlots } = this.#parts;
-    const takenUpTo = log.decidedUpTo + WINDOWS_AHEAD * maxUndecidedSlots;
+    const takenUpTo = this.#takenUpTo();
     const taken = message.entries.filter((entry) => entry.slot <= takenUpTo && this.#isIntact(from, entry));
     const isNews = this.accept(message.ballot, taken);
     if (isNews) this.#acknowledgeNews(from);
     // Nothing new: the leader sent again because it knows less than is on disk here.
     else if (message.entries.length > 0) this.#sendAccepted(from, this.durableUpTo);
     return true;
+  }
+
+  #takenUpTo(): Slot {
+    const { log, maxUndecidedSlots, maxUndecidedBytes } = this.#parts;
+    const windows = log.undecidedBytes < BYTES_AHEAD * maxUndecidedBytes ? WINDOWS_AHEAD : 1;
+    return log.decidedUpTo + windows * maxUndecidedSlots;
   }
 
   /** Accepts entries proposed under `ballot`; true if any was new. The caller has checked the promise. */

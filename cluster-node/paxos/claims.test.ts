@@ -7,8 +7,8 @@ import { DiskCluster, ELECTION_TIMEOUT_MS } from './under-test/disk-cluster.ts';
 const MAX_UNDECIDED_SLOTS = 10;
 
 /** Three members and one of them leading. */
-function led(): { cluster: DiskCluster; leader: number; others: [number, number] } {
-  const cluster = new DiskCluster([1, 2, 3], { maxUndecidedSlots: MAX_UNDECIDED_SLOTS });
+function led(bounds: { maxUndecidedBytes?: number } = {}): { cluster: DiskCluster; leader: number; others: [number, number] } {
+  const cluster = new DiskCluster([1, 2, 3], { maxUndecidedSlots: MAX_UNDECIDED_SLOTS, ...bounds });
   cluster.run(1000);
   const leader = cluster.leader();
   return { cluster, leader, others: [1, 2, 3].filter((member) => member !== leader) as [number, number] };
@@ -38,6 +38,20 @@ describe('an accept far ahead of the decided slots', () => {
     expect(accept(1e7)).toBe(0);
     expect(accept(4 * MAX_UNDECIDED_SLOTS + 1)).toBe(0);
     expect(accept(4 * MAX_UNDECIDED_SLOTS)).toBe(4 * MAX_UNDECIDED_SLOTS);
+  });
+
+  it('is taken only within the window of a leader once too many bytes are undecided here', () => {
+    const { cluster, leader, others } = led({ maxUndecidedBytes: 5 });
+    const [follower] = others;
+    const { leaderBallot: ballot } = cluster.status(leader);
+    const accept = (slot: number) => {
+      const message = { kind: 'accept', ballot, entries: [entryAt(slot, ballot)], decidedUpTo: 0 } as const;
+      cluster.give(follower, { kind: 'message', from: leader, message });
+      return cluster.status(follower).acceptedUpTo;
+    };
+    expect(accept(2)).toBe(2);
+    expect(accept(MAX_UNDECIDED_SLOTS + 1)).toBe(MAX_UNDECIDED_SLOTS + 1);
+    expect(accept(MAX_UNDECIDED_SLOTS + 2)).toBe(MAX_UNDECIDED_SLOTS + 1);
   });
 
   it('comes again when a follower that was away has caught up', () => {

@@ -12,7 +12,14 @@ import type { Configuration } from '../contract/configuration.ts';
 import type { Accept, Entry, Heartbeat, HeartbeatReply, PeerMessage, RequestId } from '../contract/peer.ts';
 import { Acceptor } from './acceptor.ts';
 import { Election } from './election.ts';
-import type { CoreOptions, CoreStatus, Effect, Input, RecoveredState } from './interface.ts';
+import {
+  type CoreOptions,
+  type CoreStatus,
+  DEFAULT_UNDECIDED_BYTES,
+  type Effect,
+  type Input,
+  type RecoveredState,
+} from './interface.ts';
 import { Health } from './health.ts';
 import { Jitter } from './jitter.ts';
 import { Lag } from './lag.ts';
@@ -57,6 +64,7 @@ export class PaxosCore {
     const out = new Outbox(rules);
     this.#out = out;
     const { self, maxBatchBytes, maxUndecidedSlots } = options;
+    const maxUndecidedBytes = options.maxUndecidedBytes ?? DEFAULT_UNDECIDED_BYTES;
     const promised = recovered?.promised ?? 0;
     this.#options = options;
     const membership = new Membership(self, options.configuration, rules);
@@ -70,7 +78,8 @@ export class PaxosCore {
     this.#vow = vow;
     const { heartbeatMs } = options;
     this.#lease = new LeaderLease({ out, rules, lease, membership, peers, heartbeatMs });
-    this.#acceptor = new Acceptor({ out, log, rules, membership, vow, maxBatchBytes, maxUndecidedSlots }, promised);
+    const bounds = { maxBatchBytes, maxUndecidedSlots, maxUndecidedBytes };
+    this.#acceptor = new Acceptor({ out, log, rules, membership, vow, ...bounds }, promised);
     this.#health = new Health({ out, peers, membership, options });
     const jitter = new Jitter(options.seed ^ Math.imul(self, 0x9e3779b1));
     this.#election = new Election({ out, peers, options, jitter }, promised);

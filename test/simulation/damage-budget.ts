@@ -1,6 +1,7 @@
 /**
  * How much may be lost on disks at once, so that what was chosen can still be found and the cluster goes on. For the
- * configuration in force, and for every one that may follow it:
+ * configuration in force, for the one before it until one whose disk is left has on disk that it ended, and for every one that
+ * may follow:
  * - the voters whose disks are not lost are enough for both phases,
  * - for each slot, a phase 1 quorum of them has an undamaged copy of whatever it accepted there.
  * Each phase 2 quorum has a member in the latter, of this configuration for its own slots, and for earlier ones of the one before,
@@ -31,12 +32,12 @@ export class DamageBudget {
 
   /** Whether this copy of what was accepted in a slot may be damaged as well. */
   allowsDamage(node: SimulatedNode, slot: Slot): boolean {
-    return this.#electorates().every((electorate) => this.#soundAt(electorate, slot, node) >= phase1Of(electorate));
+    return this.#electorates(null).every((electorate) => this.#soundAt(electorate, slot, node) >= phase1Of(electorate));
   }
 
   /** Whether this disk may be lost as well. */
   allowsLoss(node: SimulatedNode): boolean {
-    return this.#electorates().every((electorate) => this.#survives(electorate, node));
+    return this.#electorates(node).every((electorate) => this.#survives(electorate, node));
   }
 
   /** Whether an operator who knows of the damage may ask the leader for this change. If so, it may come at any time. */
@@ -50,10 +51,17 @@ export class DamageBudget {
     return true;
   }
 
-  #electorates(): Configuration[] {
+  #electorates(lost: SimulatedNode | null): Configuration[] {
     const { configuration } = this.#votes;
     this.#successors = this.#successors.filter(({ configId }) => configId > configuration.configId);
-    return [configuration, ...this.#successors];
+    const previous = this.#votes.configurationBefore(configuration.configId);
+    return [...(this.#isKnown(configuration, lost) ? [] : [previous]), configuration, ...this.#successors];
+  }
+
+  /** A chosen stop entry may be known to nobody: then the members of the configuration that it ended must find it. */
+  #isKnown(configuration: Configuration, lost: SimulatedNode | null): boolean {
+    const { configurationFrom } = this.#votes;
+    return this.#withDisk(configuration, lost).some(({ disk }) => disk.recoverableUpTo() >= configurationFrom - 1);
   }
 
   /** `lost` has no disk any more. */

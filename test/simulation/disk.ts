@@ -86,11 +86,14 @@ export class Disk implements SimulatedDisk {
     // A snapshot may have been quicker to the disk than what is in it.
     for (let slot = this.firstSlot; slot <= this.#decidedUpTo; slot++)
       if (this.#entries[slot] === undefined && !this.#rotten.has(slot)) this.#rotten.set(slot, null);
-    const firstRotten = Math.min(...this.#rotten.keys());
-    const decidedUpTo = Math.min(Math.max(this.#decidedUpTo, this.#baseSlot), firstRotten - 1);
+    const decidedUpTo = this.recoverableUpTo();
     const accepted = this.#entries.slice(decidedUpTo + 1).filter((entry) => entry !== undefined);
     const faulty: FaultySlot[] = [...this.#rotten].map(([slot, ballot]) => ({ slot, ballot }));
     return { promised: this.#promised, decidedUpTo, accepted, faulty: faulty.sort((a, b) => a.slot - b.slot) };
+  }
+
+  recoverableUpTo(): Slot {
+    return Math.min(Math.max(this.#decidedUpTo, this.#baseSlot), Math.min(...this.#rotten.keys()) - 1);
   }
 
   entry(slot: Slot): Entry | undefined {

@@ -90,6 +90,10 @@ export class LogDisk implements SimulatedDisk {
     return { promised, decidedUpTo, accepted, faulty };
   }
 
+  recoverableUpTo(): Slot {
+    return this.#scan().decidedUpTo;
+  }
+
   entry(slot: Slot): Entry | undefined {
     const place = this.#index.find(slot);
     const entry = place && entryAt(this.#file(segmentFile(place.segment)), place.offset, SALT);

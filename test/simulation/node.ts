@@ -123,6 +123,7 @@ export class SimulatedNode {
       electionTimeoutMs: ELECTION_TIMEOUT_MS,
       seed: this.#random.integer(0, 0x7fffffff),
       maxUndecidedSlots: control.isUnbounded ? Number.MAX_SAFE_INTEGER : mix.maxUndecidedSlots,
+      maxUndecidedBytes: control.isUnbounded ? Number.MAX_SAFE_INTEGER : mix.maxUndecidedBytes,
       maxBatchBytes: mix.maxBatchBytes,
       memorySlots: mix.memorySlots,
       leaseReads: mix.leaseReads,

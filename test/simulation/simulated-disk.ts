@@ -23,6 +23,8 @@ export interface SimulatedDisk {
   crash(random: Random): readonly WrittenRecord[];
   /** What a start finds. */
   recover(): RecoveredState;
+  /** How far a start would find the log decided; changes nothing. */
+  recoverableUpTo(): Slot;
   /** Entries of lower slots were trimmed. */
   readonly firstSlot: Slot;
   entry(slot: Slot): Entry | undefined;

@@ -2,7 +2,7 @@
  * Swarm testing (Groce et al., 2012): each seed draws its own mix of faults, because a mix of everything hides what only shows
  * under a few of them. Here is what holds for the whole of a seed; single faults are drawn in fault-schedule.ts.
  */
-import type { LeaseReads } from '../../cluster-node/paxos/interface.ts';
+import { DEFAULT_UNDECIDED_BYTES, type LeaseReads } from '../../cluster-node/paxos/interface.ts';
 import type { Random } from './random.ts';
 
 /** What operators may rely on of any two clocks; lease reads do. */
@@ -19,6 +19,7 @@ export interface Mix {
   readonly maxValueBytes: number;
   readonly maxBatchBytes: number;
   readonly maxUndecidedSlots: number;
+  readonly maxUndecidedBytes: number;
   readonly memorySlots: number;
   /** Whether transports tell the cores of broken connections. */
   readonly hintsLinks: boolean;
@@ -61,5 +62,6 @@ export function drawMix(random: Random): Mix {
     snapshotSlots: random.pick([null, null, 20, 60, 200]),
     fetchMsMean: random.pick([5, 50, 500]),
     tellsHealth: random.chance(0.5),
+    maxUndecidedBytes: random.pick([200, 2000, DEFAULT_UNDECIDED_BYTES]),
   };
 }

@@ -43,6 +43,11 @@ export class Votes {
     return (this.#electorates.at(-1) as Electorate).configuration;
   }
 
+  /** From this slot on the last one is in force: the slot after the stop entry that names it. */
+  get configurationFrom(): Slot {
+    return (this.#electorates.at(-1) as Electorate).fromSlot;
+  }
+
   /** The one before that of this number; the first has none but itself. */
   configurationBefore(configId: number): Configuration {
     const at = this.#electorates.findIndex(({ configuration }) => configuration.configId === configId);

@@ -87,8 +87,17 @@ async function makeWay(
   } catch (error) {
     const hasMoved = error instanceof FailureError && ['notLeader', 'transferFailed'].includes(error.failure.kind);
     if (at.isLast || !hasMoved) throw error;
+    // The picture that the hand-over was asked for by is older than its answer: a later one says who leads now.
+    await follow(port, wait, (now) => (isHeardAgain(now, picture, memberSlot) ? now : null));
     return false;
   }
+}
+
+/** The node has said something since, or others have been heard to follow another leader. */
+function isHeardAgain(now: Picture, before: Picture, memberSlot: number): boolean {
+  const heardAt = (picture: Picture) =>
+    picture.members.find((member) => member.memberSlot === memberSlot)?.observation?.observedAtUnixMs ?? 0;
+  return heardAt(now) > heardAt(before) || now.leader?.ballot !== before.leader?.ballot;
 }
 
 /** One or two voters cannot spare any, and where nobody is agreed to lead there is no service to lose. */
