@@ -7,7 +7,11 @@ import { DiskCluster, ELECTION_TIMEOUT_MS } from './under-test/disk-cluster.ts';
 const MAX_UNDECIDED_SLOTS = 10;
 
 /** Three members and one of them leading. */
-function led(bounds: { maxUndecidedBytes?: number } = {}): { cluster: DiskCluster; leader: number; others: [number, number] } {
+function led(bounds: { maxUndecidedBytes?: number } = {}): {
+  cluster: DiskCluster;
+  leader: number;
+  others: [number, number];
+} {
   const cluster = new DiskCluster([1, 2, 3], { maxUndecidedSlots: MAX_UNDECIDED_SLOTS, ...bounds });
   cluster.run(1000);
   const leader = cluster.leader();
