@@ -38,6 +38,7 @@ import { digestFrame } from './runtime/state-audit.ts';
 import { StateKeeper } from './runtime/state-keeper.ts';
 import { VERSION } from './runtime/version.ts';
 import { damagesInWords } from './storage/log/damage.ts';
+import { EntryDamagedError } from './storage/errors.ts';
 import type { SnapshotInfo } from './storage/snapshot-file.ts';
 import type { Storage } from './storage/storage.ts';
 
@@ -67,6 +68,7 @@ export interface NodeParts {
   readonly logger: Logger;
   /** This node's state is not the majority's and must be built again in a new life; snapshots above the slot are in doubt. */
   readonly onStateDiverged: (reason: string, trustedUpTo: Slot) => void;
+  readonly onEntryDamaged: (error: EntryDamagedError) => void;
   readonly onTicked: () => void;
 }
 
@@ -329,6 +331,9 @@ export class SynodNode {
       onLost: ({ sequence }) => this.#pending.lost(sequence),
       onEvent: (event) => this.#journal.onCoreEvent(event),
       onLogUnreadable: (error) => {
+        // The peers may hold it and not know that it is chosen: then nobody else can tell them. A start reports it as faulty.
+        if (error instanceof EntryDamagedError && error.slot > snapshots.newestSlot)
+          return this.#parts.onEntryDamaged(error);
         logger.error({ err: error }, 'the log could not be read for a peer');
         this.alarms.raise('unreadable', `the log could not be read for a peer: ${(error as Error).message}`);
       },

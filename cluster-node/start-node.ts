@@ -18,7 +18,7 @@ import { recoverNode } from './runtime/recover.ts';
 import { NodeMeters } from './runtime/sample.ts';
 import { type InstalledState, Snapshots } from './runtime/snapshots.ts';
 import { noteVows } from './runtime/vow-note.ts';
-import { isNoSpace } from './storage/errors.ts';
+import { type EntryDamagedError, isNoSpace } from './storage/errors.ts';
 import { dropFetched, openSnapshotStore, type SnapshotStore } from './storage/snapshot-store.ts';
 import { openStorage } from './storage/storage.ts';
 
@@ -32,6 +32,8 @@ export interface NodeSurroundings {
   readonly onDiskFailed: (error: unknown) => void;
   /** The process must end now and be started again: its state is not the majority's. */
   readonly onStateDiverged: (reason: string) => void;
+  /** The process must end now and be started again: a decided entry that a peer needs was damaged since the start. */
+  readonly onEntryDamaged: (error: EntryDamagedError) => void;
   /** What it is at before it answers, in words. */
   readonly onProgress: (doing: string) => void;
   /** The core works: told at every tick. */
@@ -147,6 +149,7 @@ async function start(loaded: LoadedConfig, surroundings: NodeSurroundings): Prom
       admin,
       logger,
       onStateDiverged,
+      onEntryDamaged: surroundings.onEntryDamaged,
       onTicked: surroundings.onTicked,
     };
     node = new SynodNode(parts);

@@ -20,6 +20,8 @@ export const nodeExitCodes = {
   diskStoodDown: 8,
   /** Its state was not the majority's: starting again builds it anew. */
   stateDiverged: 9,
+  /** The disk changed a decided entry that a peer needs: starting again reads the log afresh and repairs it from the peers. */
+  entryDamaged: 10,
 } as const;
 export type NodeExitCode = (typeof nodeExitCodes)[keyof typeof nodeExitCodes];
 

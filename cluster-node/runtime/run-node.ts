@@ -46,6 +46,8 @@ export async function runNode(configPath: string): Promise<number> {
     onDiskFailed: (error: unknown) => endForDisk(loaded.dataDir, error, end),
     onStateDiverged: (reason: string) =>
       end(nodeExitCodes.stateDiverged, null, `${reason}; starting again builds it anew`),
+    onEntryDamaged: (error: Error) =>
+      end(nodeExitCodes.entryDamaged, error, `${error.message}; starting again repairs it from the peers`),
   };
   const starting = startNode(loaded, surroundings).catch((error: unknown) => {
     if ((error as NodeJS.ErrnoException).code === 'EIO') return endForDisk(loaded.dataDir, error, end);

@@ -31,7 +31,7 @@ export class EntryDamagedError extends Error {
   readonly slot: number;
 
   constructor(slot: number, where: string) {
-    super(`${where}: the entry of slot ${slot} is damaged; restart the node, it repairs it from its peers`);
+    super(`${where}: the entry of slot ${slot} is damaged`);
     this.slot = slot;
   }
 }

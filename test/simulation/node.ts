@@ -299,12 +299,15 @@ export class SimulatedNode {
     }
   }
 
-  /** A log that cannot be read ends the process: the next start tells what is damaged, and it is repaired. */
+  /** A damaged entry that no snapshot covers ends the process: the next start tells what is damaged, and it is repaired. */
   #readLog({ to, fromSlot, maxBytes }: { to: MemberSlot; fromSlot: Slot; maxBytes: number }): void {
     const isTrimmed = fromSlot < this.disk.firstSlot;
     const entries = isTrimmed ? [] : this.disk.read(fromSlot, maxBytes);
-    const snapshotSlot = entries?.length === 0 ? (this.replica.snapshots.newest?.slot ?? 0) : 0;
-    if (entries !== null) return this.#give({ kind: 'logRead', to, fromSlot, entries, snapshotSlot });
+    const newest = this.replica.snapshots.newest?.slot ?? 0;
+    if (entries !== null || newest >= fromSlot) {
+      const found = entries ?? [];
+      return this.#give({ kind: 'logRead', to, fromSlot, entries: found, snapshotSlot: found.length > 0 ? 0 : newest });
+    }
     this.#downForMs = RESTART_MS;
     this.#crash();
     if (this.#world.isCalm) this.#world.after(RESTART_MS, () => this.start());
