@@ -19,7 +19,7 @@ const DECIDED_SLOTS_IN_PROMISE = 256;
  * catches up. What is beyond comes again then. So one wrong slot number cannot open a gap that the next leader would have to fill,
  * and a node far behind does not keep all that is decided meanwhile.
  */
-const WINDOWS_AHEAD = 4;
+export const WINDOWS_AHEAD = 4;
 /** Beyond the window that a leader may fill by itself, an accept is taken while less than this many times its bytes are undecided here. */
 const BYTES_AHEAD = 2;
 
@@ -93,6 +93,11 @@ export class Acceptor {
     // Nothing new: the leader sent again because it knows less than is on disk here.
     else if (message.entries.length > 0) this.#sendAccepted(from, this.durableUpTo);
     return true;
+  }
+
+  /** Whether all of it would be taken, as far as slots and bytes go. */
+  hasRoomFor({ entries }: Accept): boolean {
+    return (entries.at(-1)?.slot ?? 0) <= this.#takenUpTo();
   }
 
   #takenUpTo(): Slot {

@@ -299,6 +299,8 @@ export class PaxosCore {
   }
 
   #onAccept(from: MemberSlot, message: Accept): void {
+    // What is decided first makes room for what comes.
+    if (!this.#acceptor.hasRoomFor(message)) this.#learner.onNotice(message.ballot, message.decidedUpTo);
     if (!this.#acceptor.onAccept(from, message)) return;
     this.#proposer.endDeposed();
     this.#follow(from, message.ballot);

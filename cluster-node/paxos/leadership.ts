@@ -7,7 +7,7 @@ import type { Ballot, MemberSlot, Slot } from '../contract/ballot.ts';
 import { type Configuration, encodeConfiguration } from '../contract/configuration.ts';
 import { digestOf } from '../contract/digest.ts';
 import type { Accept, Accepted, Entry } from '../contract/peer.ts';
-import type { Acceptor } from './acceptor.ts';
+import { type Acceptor, WINDOWS_AHEAD } from './acceptor.ts';
 import { type CoreOptions, DEFAULT_UNDECIDED_BYTES } from './interface.ts';
 import type { Learner } from './learner.ts';
 import type { Membership } from './membership.ts';
@@ -86,14 +86,16 @@ export class Leadership {
     this.#quorums = parts.membership.quorums;
     this.#proposedUpTo = parts.log.decidedUpTo;
     this.recoveredUpTo = parts.log.decidedUpTo + recovered.length;
+    // After damage there may be more than acceptors take at once: the rest follows window by window.
+    const takenUpTo = parts.log.decidedUpTo + WINDOWS_AHEAD * parts.options.maxUndecidedSlots;
     for (const peer of parts.peers.all)
       this.#followers.set(peer.member, {
         awaitsUpTo: 0,
         durableUpTo: 0,
         receivedUpTo: 0,
         movedAtMs: parts.out.nowMs,
-        resentUpTo: 0,
-        gapUpTo: 0,
+        resentUpTo: takenUpTo,
+        gapUpTo: this.recoveredUpTo,
       });
     const last = recovered.at(-1);
     this.tookOverStop = last !== undefined && parts.membership.successorIn(last.value) !== null;
@@ -149,14 +151,27 @@ export class Leadership {
   onAccepted(from: MemberSlot, message: Accepted): void {
     const follower = this.#followers.get(from);
     if (follower === undefined || !this.#parts.rules.isAnswer(message.ballot, this.ballot)) return;
-    const hasReceivedMore = message.receivedUpTo > follower.receivedUpTo;
-    if (hasReceivedMore || message.durableUpTo > follower.durableUpTo) follower.movedAtMs = this.#parts.out.nowMs;
+    const hasMoved = message.receivedUpTo > follower.receivedUpTo || message.durableUpTo > follower.durableUpTo;
+    if (hasMoved) follower.movedAtMs = this.#parts.out.nowMs;
     follower.durableUpTo = Math.max(follower.durableUpTo, message.durableUpTo);
     follower.receivedUpTo = Math.max(follower.receivedUpTo, message.receivedUpTo);
     this.count();
-    // The page came through: its answer is the clock for the next one, until the gap is closed.
-    if (hasReceivedMore && follower.receivedUpTo >= follower.resentUpTo && follower.receivedUpTo < follower.gapUpTo)
-      this.#resendPage(from, follower);
+    this.#resendNext();
+  }
+
+  /** A page that came through, and what was decided since, are the clock for the next one, until the gap is closed. */
+  #resendNext(): void {
+    for (const [member, follower] of this.#followers) {
+      const { receivedUpTo, resentUpTo, gapUpTo } = follower;
+      const isDue = receivedUpTo >= resentUpTo && receivedUpTo < gapUpTo;
+      if (isDue && receivedUpTo < this.#resendsUpTo()) this.#resendPage(member, follower);
+    }
+  }
+
+  /** Acceptors take no more than so far ahead of what they know to be decided. */
+  #resendsUpTo(): Slot {
+    const { log, options } = this.#parts;
+    return Math.min(this.#proposedUpTo, log.decidedUpTo + options.maxUndecidedSlots);
   }
 
   /**
@@ -204,9 +219,9 @@ export class Leadership {
   #resendPage(member: MemberSlot, follower: Follower): void {
     const { out, options, log } = this.#parts;
     const fromSlot = Math.max(follower.receivedUpTo, log.decidedUpTo) + 1;
-    const entries = log.page({ fromSlot, upToSlot: this.#proposedUpTo, maxBytes: options.maxBatchBytes });
+    const entries = log.page({ fromSlot, upToSlot: this.#resendsUpTo(), maxBytes: options.maxBatchBytes });
     follower.movedAtMs = out.nowMs;
-    follower.resentUpTo = entries.at(-1)?.slot ?? this.#proposedUpTo;
+    follower.resentUpTo = entries.at(-1)?.slot ?? fromSlot - 1;
     this.#sendAccept(member, entries);
   }
 
