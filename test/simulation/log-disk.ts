@@ -21,6 +21,7 @@ const SEGMENT_BYTES = 32 * 1024;
 const BATCH_BYTES = 8 * 1024;
 const MAX_VOUCHES = 10;
 const SECTOR_BYTES = 512;
+const DAMAGED_PAYLOAD_BYTES = 8;
 const SALT = saltOf('00c0ffee00c0ffee');
 /** Nothing was ever written: what a first start makes. */
 const FIRST = { position: emptyPosition(SALT) };
@@ -91,7 +92,7 @@ export class LogDisk implements SimulatedDisk {
   }
 
   recoverableUpTo(): Slot {
-    return this.#scan().decidedUpTo;
+    return Math.min(this.#index.decidedUpTo, Math.min(...this.#damaged) - 1);
   }
 
   entry(slot: Slot): Entry | undefined {
@@ -123,10 +124,13 @@ export class LogDisk implements SimulatedDisk {
       this.#run();
     }
     const place = this.#index.find(slot);
-    if (place === null) return;
+    const entry = this.entry(slot);
+    if (place === null || entry === undefined) return;
     this.#damaged.add(slot);
     const file = this.#file(segmentFile(place.segment));
-    const bytes = file.subarray(place.offset, place.offset + RECORD_HEADER_BYTES + 8);
+    // Never of the record behind it.
+    const payloadBytes = Math.min(DAMAGED_PAYLOAD_BYTES, entry.value.length);
+    const bytes = file.subarray(place.offset, place.offset + RECORD_HEADER_BYTES + payloadBytes);
     const other = this.#index.find(slot - 1);
     if (how === 'lostWrite') bytes.fill(0);
     else if (how === 'misdirectedWrite' && other !== null)

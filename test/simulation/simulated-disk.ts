@@ -23,7 +23,7 @@ export interface SimulatedDisk {
   crash(random: Random): readonly WrittenRecord[];
   /** What a start finds. */
   recover(): RecoveredState;
-  /** How far a start would find the log decided; changes nothing. */
+  /** How far a start would find the log decided at least; changes nothing. */
   recoverableUpTo(): Slot;
   /** Entries of lower slots were trimmed. */
   readonly firstSlot: Slot;

@@ -205,7 +205,9 @@ class Simulation {
 
   /** How many slots the slowest node of the core may have to learn: what is decided anywhere, and what is about to be. */
   #lagSlots(core: readonly SimulatedNode[]): number {
-    const end = this.#world.checker.votes.lastAccepted + sum(core, (node) => node.clients.waitingCount);
+    // One outside of it may lead.
+    const waiting = sum([...this.#nodes.values()], (node) => node.clients.waitingCount);
+    const end = this.#world.checker.votes.lastAccepted + waiting;
     return end - Math.min(...core.map((node) => node.decidedUpTo));
   }
 }
