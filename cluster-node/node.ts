@@ -38,7 +38,7 @@ import { digestFrame } from './runtime/state-audit.ts';
 import { StateKeeper } from './runtime/state-keeper.ts';
 import { VERSION } from './runtime/version.ts';
 import { damagesInWords } from './storage/log/damage.ts';
-import { EntryDamagedError } from './storage/errors.ts';
+import type { EntryDamagedError } from './storage/errors.ts';
 import type { SnapshotInfo } from './storage/snapshot-file.ts';
 import type { Storage } from './storage/storage.ts';
 
@@ -310,7 +310,7 @@ export class SynodNode {
   }
 
   #createLoop(): CoreLoop {
-    const { loaded, recovered, storage, snapshots, logger } = this.#parts;
+    const { loaded, recovered, storage, snapshots } = this.#parts;
     const { self } = loaded;
     return new CoreLoop(createCore(loaded, recovered, this.#boot), {
       nowMs: loaded.config.leaseReads === null ? () => performance.now() : bootClock(),
@@ -330,19 +330,14 @@ export class SynodNode {
       onRefused: ({ sequence }, reason) => this.#pending.refused(sequence, reason),
       onLost: ({ sequence }) => this.#pending.lost(sequence),
       onEvent: (event) => this.#journal.onCoreEvent(event),
-      onLogUnreadable: (error) => {
-        // The peers may hold it and not know that it is chosen: then nobody else can tell them. A start reports it as faulty.
-        if (error instanceof EntryDamagedError && error.slot > snapshots.newestSlot)
-          return this.#parts.onEntryDamaged(error);
-        logger.error({ err: error }, 'the log could not be read for a peer');
-        this.alarms.raise('unreadable', `the log could not be read for a peer: ${(error as Error).message}`);
-      },
+      onLogUnreadable: ({ message }) =>
+        this.alarms.raise('unreadable', `the log could not be read for a peer: ${message}`),
+      onEntryDamaged: this.#parts.onEntryDamaged,
       snapshotSlot: () => snapshots.newestSlot,
       onFetchSnapshot: (from, slot) => void this.#fetchSnapshot(from, slot),
       onInstall: (slot) => {
         this.#state.install(slot);
-        const { newest } = snapshots;
-        if (newest?.slot === slot) this.#state.noteSnapshot(newest);
+        if (snapshots.newest?.slot === slot) this.#state.noteSnapshot(snapshots.newest);
         this.#pending.appliedUpTo(this.#state.machine.appliedUpTo);
       },
       onTicked: this.#parts.onTicked,

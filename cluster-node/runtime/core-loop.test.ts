@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import type { Entry, PeerMessage } from '../contract/peer.ts';
 import type { Effect, Input } from '../paxos/interface.ts';
 import type { AppendedRecord } from '../storage/log/planner.ts';
+import { EntryDamagedError } from '../storage/errors.ts';
 import { CoreLoop, type CoreSurroundings } from './core-loop.ts';
 
 /** A core that answers each input with the next of the given lists of effects. */
@@ -42,7 +43,8 @@ function scripted(script: Effect[][], around: Partial<CoreSurroundings> = {}) {
     onFetchSnapshot: () => {},
     onInstall: () => {},
     onTicked: () => {},
-    onLogUnreadable: (error) => done.push(`unreadable: ${(error as Error).message}`),
+    onLogUnreadable: (error) => done.push(`unreadable: ${error.message}`),
+    onEntryDamaged: (error) => done.push(`damaged: slot ${error.slot}`),
     ...around,
   });
   return { loop, inputs, done, records };
@@ -176,6 +178,27 @@ test('an unreadable log answers a peer with nothing and is told', async () => {
   await turn();
   expect(done).toEqual(['unreadable: damaged']);
   expect(inputs.at(-1)).toEqual({ kind: 'logRead', to: 2, fromSlot: 5, entries: [], snapshotSlot: 0 });
+});
+
+test('a damaged entry ends the node unless a snapshot has it', async () => {
+  let newest = 4;
+  const log = {
+    append: () => undefined,
+    flush: () => undefined,
+    readEntries: () => Promise.reject(new EntryDamagedError(5, 'log, offset 8')),
+  };
+  const readLog: Effect = { kind: 'readLog', to: 2, fromSlot: 5, maxBytes: 100 };
+  const { loop, done, inputs } = scripted([[readLog], [readLog]], { log, snapshotSlot: () => newest });
+  loop.submit({ kind: 'tick' });
+  await turn();
+  expect(done).toEqual(['damaged: slot 5']);
+  expect(inputs).toHaveLength(1);
+  newest = 5;
+  loop.submit({ kind: 'tick' });
+  await turn();
+  await turn();
+  expect(done.at(-1)).toMatch(/^unreadable: log, offset 8: /);
+  expect(inputs.at(-1)).toMatchObject({ kind: 'logRead', entries: [], snapshotSlot: 5 });
 });
 
 test('a log that cannot give an entry answers with the slot of the snapshot, one that can does not', async () => {

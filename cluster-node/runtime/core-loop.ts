@@ -7,7 +7,7 @@ import type { MemberSlot, Slot } from '../contract/ballot.ts';
 import type { Entry, PeerMessage, RequestId } from '../contract/peer.ts';
 import type { Applied } from '../machine/machine.ts';
 import type { CoreEvent, CoreStatus, Effect, Input } from '../paxos/interface.ts';
-import { LogTrimmedError } from '../storage/errors.ts';
+import { EntryDamagedError, LogTrimmedError } from '../storage/errors.ts';
 import type { AppendedRecord } from '../storage/log/planner.ts';
 import { HeldMessages } from './held-messages.ts';
 
@@ -41,7 +41,9 @@ export interface CoreSurroundings {
   /** Whether the request was applied will never be known here. */
   readonly onLost: (request: RequestId) => void;
   readonly onEvent: (event: CoreEvent) => void;
-  readonly onLogUnreadable: (error: unknown) => void;
+  readonly onLogUnreadable: (error: Error) => void;
+  /** A decided entry that a peer needs is damaged and no snapshot has it: only a new start can repair it. */
+  readonly onEntryDamaged: (error: EntryDamagedError) => void;
   /** Slot of the newest snapshot here; 0: there is none. */
   readonly snapshotSlot: () => Slot;
   /** Gets a snapshot and submits `snapshotInstalled` or `snapshotFailed`. */
@@ -202,9 +204,12 @@ export class CoreLoop {
     this.#around.log.readEntries(fromSlot, maxBytes).then(
       // None: after a restart a snapshot may reach further than what the log knows to be decided.
       (entries) => answer(entries, entries.length > 0 ? 0 : this.#around.snapshotSlot()),
-      (error: unknown) => {
-        // Only a snapshot has them still. A peer of whose damaged log nobody has a snapshot asks another.
-        answer([], this.#around.snapshotSlot());
+      (error: Error) => {
+        const newest = this.#around.snapshotSlot();
+        // The peers may hold the value and not know that it is chosen: then nobody else could tell them.
+        if (error instanceof EntryDamagedError && error.slot > newest) return this.#around.onEntryDamaged(error);
+        // Only a snapshot has them still.
+        answer([], newest);
         if (!(error instanceof LogTrimmedError)) this.#around.onLogUnreadable(error);
       },
     );

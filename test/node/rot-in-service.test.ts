@@ -40,11 +40,11 @@ test('ends the node with its own exit code, is repaired at the next start, and n
   rot(second, reports[1] as (typeof reports)[0], { slots: [40], part: 'value' });
 
   const exits: (number | null)[] = [];
-  let isOver = false;
+  const level = new AbortController();
   const keep = async (node: TestNode) => {
-    while (!isOver) {
+    for (;;) {
       const code = await node.exited();
-      if (isOver) return;
+      if (level.signal.aborted) return;
       exits.push(code);
       node.start();
     }
@@ -52,7 +52,7 @@ test('ends the node with its own exit code, is repaired at the next start, and n
   const kept = [keep(first), keep(second)];
   away.start();
   await cluster.level(cluster.nodes, 40_000);
-  isOver = true;
+  level.abort();
   expect(exits.length).toBeGreaterThan(0);
   expect(new Set(exits)).toEqual(new Set([nodeExitCodes.entryDamaged]));
   for (const node of cluster.nodes) expect(await missingWrites(cluster, node, written)).toEqual([]);
