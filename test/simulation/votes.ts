@@ -69,6 +69,13 @@ export class Votes {
     return chosen !== undefined && areEqual(chosen, value);
   }
 
+  /** Whether its value was chosen under its ballot or a lower one: then nothing else is accepted under any higher one. */
+  wasChosenBy({ slot, ballot, value }: Entry): boolean {
+    const { voters, quorum } = this.#electorateAt(slot);
+    const isChosen = (vote: Vote) => areEqual(vote.value, value) && countOf(vote.durableAt & voters) >= quorum;
+    return this.#bySlot[slot]?.some((vote) => vote.ballot <= ballot && isChosen(vote)) === true;
+  }
+
   /** Someone accepts this entry; under one ballot all must accept the same. */
   proposed(entry: Entry): void {
     this.#vote(entry);
