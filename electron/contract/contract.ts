@@ -175,6 +175,20 @@ export const contract = {
     resume: call.input(z.object({ clusterId: clusterIdSchema })).output(started),
     /** Restarts every node, one after the other and the leader last; refused while changes are pending. */
     restart: call.input(z.object({ clusterId: clusterIdSchema, why: z.string().max(500).nullable() })).output(started),
+    /**
+     * New certificates with new keys for every node and for clients, one node after the other; with `authority` under a new authority.
+     * `hold`: stop once both authorities are trusted, until it is run again. What was interrupted goes on.
+     */
+    rotateCertificates: call
+      .input(
+        z.object({
+          clusterId: clusterIdSchema,
+          authority: z.boolean(),
+          hold: z.boolean(),
+          why: z.string().max(500).nullable(),
+        }),
+      )
+      .output(started),
     /** What its nodes should run with; `plan` shows what that changes, and `apply` restarts them one after the other. */
     configure: call
       .input(

@@ -20,6 +20,9 @@ export const nameSchema = z
   .string()
   .regex(/^[a-z0-9][a-z0-9-]{0,31}$/, 'use lower-case letters, digits and hyphens, 32 at most');
 
+/** Certificates that expire within so many milliseconds are to be replaced. */
+export const RENEW_CERTIFICATES_BEFORE_MS = 30 * 86_400_000;
+
 /** Where on a host Synod's things are: below the login's home, or in the system's own folders with root's rights. */
 export const placeSchema = z.enum(['home', 'system']);
 /** An absolute path of plain names, as the operator gives it; without a slash at its end. */
@@ -217,6 +220,8 @@ export const clusterViewSchema = z.object({
   decidedUpTo: z.number().int().nullable(),
   nodes: z.array(nodeViewSchema),
   faults: z.array(faultViewSchema),
+  /** When the first of its certificates expires; null: unknown. */
+  certificatesExpireAtUnixMs: z.number().nullable(),
 });
 export type ClusterView = z.infer<typeof clusterViewSchema>;
 
@@ -245,6 +250,7 @@ export const operationSchema = z.object({
     'clusterCreate',
     'clusterDestroy',
     'clusterRestart',
+    'certificatesRotate',
     'nodeStart',
     'nodeStop',
     'nodeRestart',

@@ -21,6 +21,7 @@ import { Actions } from './nodes/actions.ts';
 import { Operations } from './operations/operations.ts';
 import { Runtimes } from './provision/apply/runtimes.ts';
 import { Shipping } from './provision/apply/shipped-files.ts';
+import { CertificateDates } from './provision/certificate-dates.ts';
 import { Clusters } from './provision/clusters.ts';
 import { LabFleet } from './provision/lab-fleet.ts';
 import type { EngineResources } from './resources.ts';
@@ -97,8 +98,9 @@ function compose(options: EngineOptions, folder: StateFolder, clock: () => numbe
   // Asked only once all parts stand.
   const situation = (clusterId: string) => fleet.situation(clusterId);
   const nodes = { agents, observations, leaders, clock, picture: (id: string) => pictureOf(situation(id)) };
+  const dates = new CertificateDates({ clustersDir, clock });
   const shared = { store, operations, hosts, agents, resources, log, clock };
-  const clusters = new Clusters({ ...shared, privileges, shipping, clustersDir, nodes });
+  const clusters = new Clusters({ ...shared, privileges, shipping, clustersDir, dates, nodes });
   const lab = new LabFleet({ root: labRoot, resources, store, hosts, agents, clusters, operations });
   const engineVersion = resources.nodeBundleVersion;
   const fleet = new LiveFleet({
@@ -111,6 +113,7 @@ function compose(options: EngineOptions, folder: StateFolder, clock: () => numbe
     ledger,
     leaders,
     timeline,
+    certificatesExpireAt: (clusterId) => dates.expireAtUnixMs(clusterId),
     engineVersion,
     log,
     clock,

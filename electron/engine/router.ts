@@ -124,6 +124,9 @@ function clusterCalls(os: Os, parts: RouterParts) {
       }),
       resume: os.clusters.resume.handler(({ input }) => started(clusters.resume(input.clusterId))),
       restart: os.clusters.restart.handler(({ input }) => started(clusters.restart(input))),
+      rotateCertificates: os.clusters.rotateCertificates.handler(({ input }) =>
+        started(clusters.rotateCertificates(input)),
+      ),
       configure: os.clusters.configure.handler(({ input }) => {
         const { heartbeatMs, electionTimeoutMs } = clusters.configure(input);
         return { heartbeatMs, electionTimeoutMs };

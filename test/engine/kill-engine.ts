@@ -10,7 +10,7 @@ const program = fileURLToPath(new URL('killed-engine.ts', import.meta.url));
 export interface KilledEngine {
   readonly stateDir: string;
   readonly resources: EngineResources;
-  /** `tryIt`, `apply NAME` or `destroy NAME`. */
+  /** `tryIt`, `apply NAME`, `destroy NAME` or `rotate NAME`. */
   readonly work: readonly string[];
 }
 

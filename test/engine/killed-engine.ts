@@ -1,6 +1,6 @@
 /**
  * An engine that is meant to be killed: works on the cluster of its state folder and tells each step on stdout as it begins.
- * Arguments: state folder, resources as JSON, and what to do: `tryIt`, `apply NAME` or `destroy NAME`.
+ * Arguments: state folder, resources as JSON, and what to do: `tryIt`, `apply NAME`, `destroy NAME` or `rotate NAME`.
  */
 import type { EngineResources } from '../../electron/engine/engine.ts';
 import { type Client, startEngine } from './engine-under-test.ts';
@@ -10,6 +10,9 @@ async function begin(client: Client, [what = '', name = '']: string[]): Promise<
   if (what === 'apply') return (await client.clusters.apply({ name, plan: null, why: 'killed' })).operationId;
   const cluster = (await client.fleet.get()).clusters.find((one) => one.name === name);
   const clusterId = cluster?.clusterId ?? '';
+  if (what === 'rotate')
+    return (await client.clusters.rotateCertificates({ clusterId, authority: true, hold: false, why: 'killed' }))
+      .operationId;
   if (cluster?.lifecycle === 'destroying') return (await client.clusters.resume({ clusterId })).operationId;
   return (await client.actions.run({ kind: 'clusterDestroy', clusterId, confirmName: name })).operationId;
 }

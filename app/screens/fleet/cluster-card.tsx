@@ -1,6 +1,11 @@
 import { ArrowRight } from 'lucide-react';
 import { memo, useMemo } from 'react';
-import { type ClusterView, formatBallot, seriesKey } from '../../../electron/contract/model.ts';
+import {
+  type ClusterView,
+  formatBallot,
+  RENEW_CERTIFICATES_BEFORE_MS,
+  seriesKey,
+} from '../../../electron/contract/model.ts';
 import { Sparkline } from '../../charts/sparkline.tsx';
 import { useHealth } from '../../live/health.ts';
 import { useSeries } from '../../live/series.ts';
@@ -39,6 +44,9 @@ export const ClusterCard = memo(function ClusterCard({ cluster }: { cluster: Clu
       <p className="mt-1 text-dim">
         <span className="font-medium text-text">{health.headline}</span> {marginInWords(cluster.quorum)}
       </p>
+      {expiresSoon(cluster) && (
+        <p className="mt-1 text-warn">Its certificates expire soon: synod cluster rotate-certificates {cluster.name}</p>
+      )}
       <dl className="mt-3 grid grid-cols-3 gap-3">
         <div>
           <dt className="text-2xs text-faint">believed leader</dt>
@@ -70,6 +78,10 @@ export const ClusterCard = memo(function ClusterCard({ cluster }: { cluster: Clu
     </a>
   );
 });
+
+function expiresSoon({ certificatesExpireAtUnixMs: expireAt }: ClusterView): boolean {
+  return expireAt !== null && expireAt - Date.now() < RENEW_CERTIFICATES_BEFORE_MS;
+}
 
 const SPARK_WINDOW_MS = 5 * 60_000;
 

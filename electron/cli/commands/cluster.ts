@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { formatBallot } from '../../../cluster-node/contract/ballot.ts';
-import type { ClusterView } from '../../contract/model.ts';
+import { type ClusterView, RENEW_CERTIFICATES_BEFORE_MS } from '../../contract/model.ts';
 import { act } from '../act.ts';
 import { CommandFailure, type GlobalOptions, note, printResult, UsageError, withEngine } from '../context.ts';
 import { findCluster, observedFleet, parseName } from '../find.ts';
@@ -16,6 +16,7 @@ import {
   type PlaceOptions,
 } from './plan.ts';
 import { addRollingCommands } from './rolling.ts';
+import { addRotateCommand } from './rotate.ts';
 
 /** `synod cluster create|plan|apply|restart|configure|status|access|destroy`. */
 export function addClusterCommands(program: Command): void {
@@ -24,6 +25,7 @@ export function addClusterCommands(program: Command): void {
 
   addPlanCommands(program, cluster);
   addRollingCommands(program, cluster);
+  addRotateCommand(program, cluster);
 
   addPlaceOptions(
     cluster
@@ -141,6 +143,13 @@ function assertSameHosts(cluster: ClusterView, hostIds: readonly string[]): void
     );
 }
 
+function certificatesLine({ certificatesExpireAtUnixMs: expireAt, name }: ClusterView): string[] {
+  if (expireAt === null) return [];
+  const isDue = expireAt - Date.now() < RENEW_CERTIFICATES_BEFORE_MS;
+  const next = isDue ? `; replace them: synod cluster rotate-certificates ${name}` : '';
+  return [`certificates: valid until ${new Date(expireAt).toISOString().slice(0, 10)}${next}`];
+}
+
 function describeCluster(cluster: ClusterView): string {
   const leader = cluster.leader;
   const leads = cluster.nodes.find((node) => node.nodeId === leader?.nodeId)?.name;
@@ -158,7 +167,10 @@ function describeCluster(cluster: ClusterView): string {
     node.sample?.appliedUpTo ?? null,
     node.behindSlots,
   ]);
-  return [head, second, table(['node', 'clients', 'condition', 'promised', 'decided', 'applied', 'behind'], rows)].join(
-    '\n',
-  );
+  return [
+    head,
+    second,
+    ...certificatesLine(cluster),
+    table(['node', 'clients', 'condition', 'promised', 'decided', 'applied', 'behind'], rows),
+  ].join('\n');
 }

@@ -36,6 +36,8 @@ export interface LiveFleetOptions {
   readonly ledger: FaultLedger;
   readonly leaders: LeaderChanges;
   readonly timeline: Timeline;
+  /** Milliseconds since 1970; null: unknown. */
+  readonly certificatesExpireAt: (clusterId: string) => number | null;
   readonly engineVersion: string;
   readonly log: Logger;
   readonly clock: () => number;
@@ -160,7 +162,7 @@ export class LiveFleet {
   }
 
   #situationOf(cluster: StoredCluster): Situation {
-    const { store, agents, observations, ledger, clock } = this.#options;
+    const { store, agents, observations, ledger, certificatesExpireAt, clock } = this.#options;
     const members = store.listMembers(cluster.clusterId);
     const situation: Situation = {
       nowUnixMs: clock(),
@@ -178,6 +180,7 @@ export class LiveFleet {
       observations: observations.nodes,
       faults: ledger.list(cluster.clusterId),
       leaderSinceUnixMs: null,
+      certificatesExpireAtUnixMs: certificatesExpireAt(cluster.clusterId),
     };
     return { ...situation, leaderSinceUnixMs: this.#leaderSince(situation) };
   }

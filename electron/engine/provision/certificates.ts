@@ -3,8 +3,8 @@
  * and one client-API certificate per node, and one certificate for the operator's etcd clients. Being signed by the
  * cluster's authority is what makes a node a peer, so clusters cannot mix.
  *
- * There is no rotation yet: leaf certificates live for five years, the authority for ten. `notBefore` lies a day back, so
- * that hosts whose clocks are behind accept them.
+ * Leaf certificates live for five years, the authority for ten; `rotation.ts` replaces them. `notBefore` lies a day back, so that
+ * hosts whose clocks are behind accept them.
  */
 import 'reflect-metadata';
 import { randomBytes, webcrypto } from 'node:crypto';
@@ -91,6 +91,13 @@ export async function issue(authority: KeyPair, leaf: LeafRequest, nowUnixMs: nu
     ],
   });
   return { certificate: pem(certificate), key: await exportKey(keys.privateKey) };
+}
+
+/** The first certificate of a PEM text, with a line break at its end. Throws RangeError when there is none. */
+export function firstCertificate(text: string): string {
+  const found = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/.exec(text);
+  if (found === null) throw new RangeError('there is no certificate in PEM form');
+  return `${found[0]}\n`;
 }
 
 /** 127 random bits: positive and without a sign byte (RFC 5280, section 4.1.2.2). */

@@ -1,23 +1,27 @@
 /**
  * A cluster's keys on the engine's computer: `clusters/<clusterId>/` in the state folder, folders 0700 and files 0600. They
- * are made once and read from then on, so that provisioning again puts the same certificates on the hosts. Losing this
- * folder means that no node can be added and no client let in; it is removed last when a cluster is destroyed.
+ * are made once and read from then on, so that provisioning again puts the same certificates on the hosts; while they are
+ * replaced (`key-rotation.ts`), what is read follows the phase. Losing this folder means that no node can be added and no client let
+ * in; it is removed last when a cluster is destroyed.
  */
-import { randomBytes } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { StoredMember } from '../fleet/records.ts';
 import {
   clientApiLeaf,
   createAuthority,
+  firstCertificate,
   issue,
   type KeyPair,
   type LeafRequest,
   operatorLeaf,
   peerLeaf,
 } from './certificates.ts';
+import { loadPair, savePair } from './key-files.ts';
+import { KeyRotation, type Rotation } from './key-rotation.ts';
 
 export interface NodeKeys {
+  /** What the node trusts: one certificate, or two while the authority is replaced. */
   readonly authority: string;
   readonly peer: KeyPair;
   readonly client: KeyPair;
@@ -30,41 +34,52 @@ export interface AccessFiles {
   readonly key: string;
 }
 
+const AUTHORITY = 'ca';
+
 export class ClusterKeys {
   readonly #dir: string;
   readonly #clusterId: string;
   readonly #clock: () => number;
+  readonly rotation: KeyRotation;
 
   constructor(options: { clustersDir: string; clusterId: string; clock: () => number }) {
     this.#dir = join(options.clustersDir, options.clusterId);
     this.#clusterId = options.clusterId;
     this.#clock = options.clock;
+    this.rotation = new KeyRotation({ dir: this.#dir, clusterId: options.clusterId, clock: options.clock });
   }
 
   /** Makes what is missing of the authority and the operator's certificate. */
   async ensure(): Promise<void> {
-    await this.#authority();
-    await this.#leaf('operator', operatorLeaf());
+    const standing = await this.#standing();
+    const authority = await this.#authority(standing);
+    if ((await loadPair([this.#dir], 'operator')) === null)
+      await savePair(this.#dir, 'operator', await issue(authority, operatorLeaf(), this.#clock()));
   }
 
   /** The node's certificates, made when they are asked for first. */
   async ofNode(member: StoredMember): Promise<NodeKeys> {
-    const authority = await this.#authority();
+    const standing = await this.#standing();
+    const authority = await this.#authority(standing);
+    const leaf = async (name: string, request: LeafRequest) =>
+      (await loadPair(standing.leaves, name)) ??
+      savePair(standing.home, name, await issue(authority, request, this.#clock()));
     const [peer, client] = await Promise.all([
-      this.#leaf(`${member.nodeId}-peer`, peerLeaf(member.nodeId, member.address)),
-      this.#leaf(`${member.nodeId}-client`, clientApiLeaf(member.nodeId, member.address)),
+      leaf(`${member.nodeId}-peer`, peerLeaf(member.nodeId, member.address)),
+      leaf(`${member.nodeId}-client`, clientApiLeaf(member.nodeId, member.address)),
     ]);
-    return { authority: authority.certificate, peer, client };
+    return { authority: await this.#trusted(standing, authority), peer, client };
   }
 
   /** The node's certificates where all of them were made already; else null. Makes nothing. */
   async known(member: StoredMember): Promise<NodeKeys | null> {
+    const standing = await this.#standing();
     const [authority, peer, client] = await Promise.all([
-      this.#load('ca'),
-      this.#load(`${member.nodeId}-peer`),
-      this.#load(`${member.nodeId}-client`),
+      loadPair(standing.authorities, AUTHORITY),
+      loadPair(standing.leaves, `${member.nodeId}-peer`),
+      loadPair(standing.leaves, `${member.nodeId}-client`),
     ]);
-    return authority && peer && client ? { authority: authority.certificate, peer, client } : null;
+    return authority && peer && client ? { authority: await this.#trusted(standing, authority), peer, client } : null;
   }
 
   access(): AccessFiles {
@@ -79,49 +94,48 @@ export class ClusterKeys {
     return join(this.#dir, name);
   }
 
-  async #authority(): Promise<KeyPair> {
-    return (await this.#load('ca')) ?? this.#save('ca', await createAuthority(this.#clusterId, this.#clock()));
+  /** Only one that is not there at all is made: while it is replaced, it is there. */
+  async #authority({ authorities }: Standing): Promise<KeyPair> {
+    const pair =
+      (await loadPair(authorities, AUTHORITY)) ??
+      (await savePair(this.#dir, AUTHORITY, await createAuthority(this.#clusterId, this.#clock())));
+    return { ...pair, certificate: firstCertificate(pair.certificate) };
   }
 
-  async #leaf(name: string, request: LeafRequest): Promise<KeyPair> {
-    const kept = await this.#load(name);
-    if (kept) return kept;
-    return this.#save(name, await issue(await this.#authority(), request, this.#clock()));
+  async #trusted({ trusts }: Standing, signing: KeyPair): Promise<string> {
+    if (trusts === 'signing') return firstCertificate(signing.certificate);
+    const both = [this.#dir, this.rotation.nextDir].map((folder) => loadPair([folder], AUTHORITY));
+    return (await Promise.all(both)).map((pair) => firstCertificate(pair?.certificate ?? '')).join('');
   }
 
-  /** null when there is none. The key is written first, so a certificate without its key does not occur. */
-  async #load(name: string): Promise<KeyPair | null> {
-    const isThere = await stat(this.#file(`${name}.pem`)).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return null;
-      throw error;
-    });
-    if (!isThere) return null;
-    const [certificate, key] = await Promise.all([
-      readFile(this.#file(`${name}.pem`), 'utf8'),
-      readFile(this.#file(`${name}.key`), 'utf8'),
-    ]);
-    return { certificate, key };
-  }
-
-  async #save(name: string, pair: KeyPair): Promise<KeyPair> {
-    await mkdir(this.#dir, { recursive: true, mode: 0o700 });
-    await writeDurably(this.#file(`${name}.key`), pair.key);
-    await writeDurably(this.#file(`${name}.pem`), pair.certificate);
-    return pair;
+  async #standing(): Promise<Standing> {
+    return standingIn(await this.rotation.current(), { dir: this.#dir, next: this.rotation.nextDir });
   }
 }
 
-/** Whole or not at all, also over a power cut: written aside, synced, renamed, folder synced. Mode 0600. */
-async function writeDurably(path: string, content: string): Promise<void> {
-  const aside = `${path}.${randomBytes(4).toString('hex')}`;
-  const file = await open(aside, 'wx', 0o600);
-  try {
-    await file.writeFile(content);
-    await file.sync();
-  } finally {
-    await file.close();
+/** Which files count. */
+interface Standing {
+  /** Folders in which the nodes' pairs are looked for, the first that has one first; new ones are put in `home`. */
+  readonly leaves: readonly string[];
+  readonly home: string;
+  /** The same for the authority that signs. */
+  readonly authorities: readonly string[];
+  readonly trusts: 'signing' | 'both';
+}
+
+function standingIn(rotation: Rotation | null, { dir, next }: { dir: string; next: string }): Standing {
+  const trusts = rotation?.authority === true && rotation.phase !== 'settle' ? 'both' : 'signing';
+  switch (rotation?.phase) {
+    case undefined:
+    case 'trustBoth':
+    case 'handOut':
+      return { leaves: [dir], home: dir, authorities: [dir], trusts };
+    case 'renew':
+    case 'forgetOld': {
+      const authorities = rotation?.authority === true ? [next] : [dir];
+      return { leaves: [next], home: next, authorities, trusts: rotation?.phase === 'renew' ? trusts : 'signing' };
+    }
+    case 'settle':
+      return { leaves: [next, dir], home: dir, authorities: [next, dir], trusts };
   }
-  await rename(aside, path);
-  const folder = await open(dirname(path), 'r');
-  await folder.sync().finally(() => folder.close());
 }

@@ -15,16 +15,19 @@ import type { EngineResources } from '../resources.ts';
 import type { ApplyParts } from './apply/host-apply.ts';
 import { endpointOf } from './apply/serving.ts';
 import { Audit } from './audit.ts';
+import type { CertificateDates } from './certificate-dates.ts';
 import { type AccessFiles, ClusterKeys } from './cluster-keys.ts';
 import type { PlanRecord } from './plan/plan-record.ts';
 import { type ClusterRequest, Planning, refusedBy } from './planning.ts';
 import { provisionHosts, removeFromHosts, restartHosts } from './provisioning.ts';
+import { rotateCertificates } from './rotation.ts';
 
 export interface ClustersOptions extends ApplyParts {
   readonly operations: Operations;
   readonly resources: EngineResources;
   /** `clusters/` in the state folder. */
   readonly clustersDir: string;
+  readonly dates: CertificateDates;
   readonly clock: () => number;
 }
 
@@ -160,6 +163,20 @@ export class Clusters {
         await restartHosts(this.#parts, cluster, { run, log });
         return `All ${counted(this.#options.store.listMembers(clusterId).length, 'node')} of ${cluster.name} were restarted.`;
       });
+    });
+  }
+
+  /** New certificates for every node while the cluster serves, or what is left of that. Throws FailureError `busy`, `notFound`. */
+  rotateCertificates(request: { clusterId: string; authority: boolean; hold: boolean; why: string | null }): Operation {
+    const { operations } = this.#options;
+    const { clusterId, why } = request;
+    const cluster = this.get(clusterId);
+    this.#refuseWhileBusy(cluster);
+    const kind = 'certificatesRotate';
+    const title = `Replace the certificates of ${cluster.name}`;
+    return operations.begin({ kind, title, clusterId }, (run) => {
+      const about = { operationId: run.operationId, kind, title, cluster: cluster.name, why, plan: null };
+      return this.#audit.of(about, (log) => rotateCertificates(this.#parts, { ...request, cluster }, { run, log }));
     });
   }
 

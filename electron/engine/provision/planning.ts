@@ -10,6 +10,7 @@ import { FailureError, failureOf } from '../operations/failure.ts';
 import type { EngineResources } from '../resources.ts';
 import { allHosts } from './all-hosts.ts';
 import { type HostWish, type LookedHost, type LookParts, lookAtHost, sha256 } from './apply/look.ts';
+import { type CertificateDates, certificateWarnings } from './certificate-dates.ts';
 import type { ClusterKeys } from './cluster-keys.ts';
 import { planCluster } from './plan/cluster-plan.ts';
 import { firewallHints } from './plan/firewall.ts';
@@ -39,6 +40,7 @@ export interface PlanningOptions extends LookParts {
   readonly resources: EngineResources;
   readonly clock: () => number;
   readonly keysOf: (clusterId: string) => ClusterKeys;
+  readonly dates: CertificateDates;
 }
 
 const PLANS = 'plan';
@@ -62,8 +64,9 @@ export class Planning {
 
   /** For a cluster that is there. */
   async ofCluster(cluster: StoredCluster): Promise<ClusterPlan> {
-    const { hosts, store } = this.#options;
+    const { hosts, store, keysOf, dates, clock } = this.#options;
     const members = store.listMembers(cluster.clusterId);
+    const { rotation } = keysOf(cluster.clusterId);
     const judged = {
       name: cluster.name,
       members: members.map((member) => ({
@@ -76,7 +79,7 @@ export class Planning {
       })),
       puts: [],
       refusals: [],
-      warnings: [],
+      warnings: await certificateWarnings(cluster, { dates, rotation, nowUnixMs: clock() }),
     };
     return this.#planned(judged, { draft: null, wishes: await this.wishes(this.withVersions(cluster), members) });
   }

@@ -86,7 +86,8 @@ function captureOf({ host, member }: HostWish, { place, gathered }: HostApply['l
   return { hostId: host.hostId, place, home: gathered.facts.home, dataFolder: member.dataFolder };
 }
 
-async function startAll(
+/** Starts what stands, and restarts in turn what runs on something that changed. */
+export async function startAll(
   parts: ProvisioningParts,
   { work, clusterId, run }: { work: readonly HostApply[]; clusterId: string; run: OperationRun },
 ): Promise<void> {
@@ -101,7 +102,7 @@ async function startAll(
   await restartInTurn(parts.nodes, { clusterId, turns }, run);
 }
 
-function turnOf(one: HostApply, restart: () => Promise<void>): Turn {
+export function turnOf(one: HostApply, restart: () => Promise<void>): Turn {
   const { member, host } = one.wish;
   return { member, host, restart, goBack: (wasRestarted) => one.goBack(wasRestarted) };
 }

@@ -72,6 +72,7 @@ export function situationExample(example: Example): Situation {
     observations,
     faults: example.partition ? [faultExample(example.partition)] : [],
     leaderSinceUnixMs: NOW - 500,
+    certificatesExpireAtUnixMs: null,
   };
 }
 

@@ -63,6 +63,8 @@ export interface Situation {
   readonly faults: readonly FaultView[];
   /** Since when the believed leader leads under its ballot, on the engine's clock; null: unknown. */
   readonly leaderSinceUnixMs: number | null;
+  /** The first of them; null: unknown. */
+  readonly certificatesExpireAtUnixMs: number | null;
 }
 
 /** Faults that may be dropping messages now. */

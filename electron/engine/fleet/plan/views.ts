@@ -91,6 +91,7 @@ export function clusterView(situation: Situation): ClusterView {
     decidedUpTo: headOf(picture.members),
     nodes: picture.members.map((member) => nodeView(member, picture)),
     faults: [...situation.faults],
+    certificatesExpireAtUnixMs: situation.certificatesExpireAtUnixMs,
   };
 }
 
