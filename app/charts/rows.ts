@@ -2,7 +2,7 @@
  * History as rows for charts: one row a moment, all series of a cluster in it. Immutable, so charts can be memoised on it, and
  * never longer than `MAX_POINTS` (more than a chart has room for): moments closer together than the window allows are merged into one.
  */
-import type { SeriesBatch } from '../../electron/contract/model.ts';
+import type { SeriesBatch } from '../../electron/contract/series.ts';
 
 export const MAX_POINTS = 300;
 

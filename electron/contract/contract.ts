@@ -22,9 +22,9 @@ import {
   operationIdSchema,
   operationSchema,
   placeSchema,
-  seriesBatchSchema,
   timelineEventSchema,
 } from './model.ts';
+import { seriesBatchSchema } from './series.ts';
 import { auditEntrySchema, hostPlanSchema } from './plan.ts';
 
 /** Every refused call fails with this error: a failure that names host, command, cause and next step. */

@@ -20,9 +20,6 @@ export const nameSchema = z
   .string()
   .regex(/^[a-z0-9][a-z0-9-]{0,31}$/, 'use lower-case letters, digits and hyphens, 32 at most');
 
-/** Certificates that expire within so many milliseconds are to be replaced. */
-export const RENEW_CERTIFICATES_BEFORE_MS = 30 * 86_400_000;
-
 /** Where on a host Synod's things are: below the login's home, or in the system's own folders with root's rights. */
 export const placeSchema = z.enum(['home', 'system']);
 /** An absolute path of plain names, as the operator gives it; without a slash at its end. */
@@ -370,35 +367,3 @@ export const checkLinkSchema = z.object({
   roundTripMs: z.number().nullable(),
 });
 export type CheckLink = z.infer<typeof checkLinkSchema>;
-
-/** Columns of history: `series[key][i]` belongs to `atUnixMs[i]`; null: unknown at that time. */
-export const seriesBatchSchema = z.object({
-  /** True: replaces all that came before; false: appends. */
-  reset: z.boolean(),
-  atUnixMs: z.array(z.number()),
-  /** Keys: see `seriesKey`. */
-  series: z.record(z.string(), z.array(z.number().nullable())),
-});
-export type SeriesBatch = z.infer<typeof seriesBatchSchema>;
-
-export const nodeMetrics = [
-  'decidedUpTo',
-  'appliedUpTo',
-  'commitP50Ms',
-  'commitP99Ms',
-  'fsyncP50Ms',
-  'fsyncP99Ms',
-  'writesPerSecond',
-  'believedLeader',
-  'leaderBallot',
-] as const;
-export const hostMetrics = ['cpuRatio', 'memoryUsedRatio', 'diskUsedRatio', 'load1'] as const;
-export const clusterMetrics = ['writesPerSecond', 'leader', 'ballot'] as const;
-export type NodeMetric = (typeof nodeMetrics)[number];
-export type HostMetric = (typeof hostMetrics)[number];
-export type ClusterMetric = (typeof clusterMetrics)[number];
-
-/** The key of a series: "n-ab12cd34/commitP99Ms", "h-…/cpuRatio", "c-…/writesPerSecond". */
-export function seriesKey(id: string, metric: NodeMetric | HostMetric | ClusterMetric): string {
-  return `${id}/${metric}`;
-}

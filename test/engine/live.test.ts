@@ -4,8 +4,8 @@
  */
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Action, ClusterView, Operation, SeriesBatch, TimelineEvent } from '../../electron/contract/model.ts';
-import { seriesKey } from '../../electron/contract/model.ts';
+import type { Action, ClusterView, Operation, TimelineEvent } from '../../electron/contract/model.ts';
+import { type SeriesBatch, seriesKey } from '../../electron/contract/series.ts';
 import type { EngineResources } from '../../electron/engine/engine.ts';
 import { isolate } from '../../electron/engine/faults/plan/partitions.ts';
 import { until } from '../fixtures/until.ts';

@@ -1,11 +1,8 @@
 import { ArrowRight } from 'lucide-react';
 import { memo, useMemo } from 'react';
-import {
-  type ClusterView,
-  formatBallot,
-  RENEW_CERTIFICATES_BEFORE_MS,
-  seriesKey,
-} from '../../../electron/contract/model.ts';
+import { RENEW_CERTIFICATES_BEFORE_MS } from '../../../electron/contract/certificates.ts';
+import { type ClusterView, formatBallot } from '../../../electron/contract/model.ts';
+import { seriesKey } from '../../../electron/contract/series.ts';
 import { Sparkline } from '../../charts/sparkline.tsx';
 import { useHealth } from '../../live/health.ts';
 import { useSeries } from '../../live/series.ts';

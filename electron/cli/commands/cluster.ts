@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { formatBallot } from '../../../cluster-node/contract/ballot.ts';
-import { type ClusterView, RENEW_CERTIFICATES_BEFORE_MS } from '../../contract/model.ts';
+import { RENEW_CERTIFICATES_BEFORE_MS } from '../../contract/certificates.ts';
+import type { ClusterView } from '../../contract/model.ts';
 import { act } from '../act.ts';
 import { CommandFailure, type GlobalOptions, note, printResult, UsageError, withEngine } from '../context.ts';
 import { findCluster, observedFleet, parseName } from '../find.ts';

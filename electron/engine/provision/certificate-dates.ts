@@ -2,7 +2,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { RENEW_CERTIFICATES_BEFORE_MS } from '../../contract/model.ts';
+import { RENEW_CERTIFICATES_BEFORE_MS } from '../../contract/certificates.ts';
 import type { KeyRotation } from './key-rotation.ts';
 
 /** Files are looked at again after so long. */

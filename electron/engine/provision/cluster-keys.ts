@@ -132,7 +132,7 @@ function standingIn(rotation: Rotation | null, { dir, next }: { dir: string; nex
       return { leaves: [dir], home: dir, authorities: [dir], trusts };
     case 'renew':
     case 'forgetOld': {
-      const authorities = rotation?.authority === true ? [next] : [dir];
+      const authorities = rotation?.authority ? [next] : [dir];
       return { leaves: [next], home: next, authorities, trusts: rotation?.phase === 'renew' ? trusts : 'signing' };
     }
     case 'settle':

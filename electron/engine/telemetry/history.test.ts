@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { SeriesBatch } from '../../contract/model.ts';
+import type { SeriesBatch } from '../../contract/series.ts';
 import { NOW, nodeIdOf, situationExample } from '../fleet/plan/situation-example.ts';
 import { History } from './history.ts';
 import { clusterSeries } from './series.ts';

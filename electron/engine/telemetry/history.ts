@@ -5,7 +5,7 @@
  */
 
 import type { HostSample, NodeSample } from '../../../cluster-node/contract/sample.ts';
-import { seriesKey } from '../../contract/model.ts';
+import { seriesKey } from '../../contract/series.ts';
 import { pictureOf, writesPerSecondOf } from '../fleet/plan/picture.ts';
 import type { Situation } from '../fleet/plan/situation.ts';
 import type { HostObservation } from '../fleet/plan/views.ts';

@@ -1,5 +1,5 @@
 /** The charts' subscription: the history of a window, then one row a second. */
-import { clusterMetrics, hostMetrics, nodeMetrics, type SeriesBatch, seriesKey } from '../../contract/model.ts';
+import { clusterMetrics, hostMetrics, nodeMetrics, type SeriesBatch, seriesKey } from '../../contract/series.ts';
 import { downsample } from './downsample.ts';
 import type { History } from './history.ts';
 

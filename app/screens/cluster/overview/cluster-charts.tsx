@@ -1,5 +1,6 @@
 import { memo, useMemo } from 'react';
-import { type ClusterView, type HostMetric, type NodeMetric, seriesKey } from '../../../../electron/contract/model.ts';
+import type { ClusterView } from '../../../../electron/contract/model.ts';
+import { type HostMetric, type NodeMetric, seriesKey } from '../../../../electron/contract/series.ts';
 import type { ChartLine } from '../../../charts/chart-line.ts';
 import { TimeChart } from '../../../charts/time-chart.tsx';
 import { useHosts } from '../../../live/fleet.ts';
