@@ -232,8 +232,7 @@ export class SynodNode {
 
   #onTick(): void {
     const nowMs = performance.now();
-    const isWriting = this.#parts.storage.unsyncedRecords > 0;
-    if (!isWriting) this.#lastDurableAtMs = nowMs;
+    if (this.#parts.storage.unsyncedRecords === 0) this.#lastDurableAtMs = nowMs;
     this.#health.onTick(nowMs, nowMs - this.#lastDurableAtMs);
     this.#loop.submit({ kind: 'tick' });
     if (nowMs - this.#reachedAtMs > REACH_AGAIN_MS) this.#reach(nowMs);
@@ -363,7 +362,7 @@ export class SynodNode {
       boot: this.#boot,
       meters,
       pending: this.#pending,
-      members: () => membership.members,
+      configuration: () => membership.configuration,
       state: this.#state,
       status: () => this.#loop.status(),
       submit: (input) => this.#loop.submit(input),

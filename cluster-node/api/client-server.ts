@@ -14,6 +14,7 @@ import type { RequestHeaders } from './http2/header-decoder.ts';
 import { readPreface } from './http2/preface.ts';
 import { kvMethods } from './kv-service.ts';
 import type { NodePort } from './port.ts';
+import { snapshotMethods } from './snapshot-service.ts';
 
 /** PEM texts. */
 export interface ClientTls {
@@ -65,6 +66,7 @@ export function createClientServer(
   bounds: ClientBounds = defaultClientBounds,
 ): ClientServer {
   const methods = new Map([...kvMethods(port), ...clusterMethods(port, tlsTexts ? 'https' : 'http')]);
+  const streams = new Map(snapshotMethods(port));
   // A client may ask to be told at once when there is no leader (clientv3.WithRequireLeader).
   const refuse = (headers: RequestHeaders) =>
     headers.get('hasleader') === 'true' && port.status().believedLeader === 0 ? etcdErrors.noLeader : null;
@@ -74,7 +76,7 @@ export function createClientServer(
     const share = budget.part(bounds.keptBytesOfOne);
     const connection = new Http2Connection(socket, {
       onReady: () => newcomers.admit(socket),
-      onStream: (stream, headers) => serveGrpc(stream, headers, { methods, limits, refuse, budget: share }),
+      onStream: (stream, headers) => serveGrpc(stream, headers, { methods, streams, limits, refuse, budget: share }),
     });
     connections.add(connection);
     socket.on('close', () => connections.delete(connection));

@@ -1,11 +1,12 @@
 /**
  * A thin gRPC server over HTTP/2: routes a stream to its method, reads the framed request, answers with one framed
- * message and the status in the trailers. Methods come from a table by path ("/etcdserverpb.KV/Put"); what is not in it is
+ * message (grpc-stream.ts: with many) and the status in the trailers. Methods come from a table by path ("/etcdserverpb.KV/Put"); what is not in it is
  * Unimplemented. Compression is not offered. Tried against etcd's Go client and grpc-js.
  */
 import { type EtcdError, etcdErrors, grpcCode } from '../machine/errors.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import { encodeGrpcMessage, FrameReader, frame, GrpcError, parseGrpcTimeout, prefixOf } from './grpc-frame.ts';
+import { type AnswerEnds, StreamingCall, type StreamingMethod } from './grpc-stream.ts';
 import { headerBlock } from './http2/header-block.ts';
 import type { RequestHeaders } from './http2/header-decoder.ts';
 import type { Http2Stream, StreamListener } from './http2/stream.ts';
@@ -32,6 +33,7 @@ export interface GrpcLimits {
 
 export interface GrpcService {
   readonly methods: ReadonlyMap<string, UnaryMethod>;
+  readonly streams: ReadonlyMap<string, StreamingMethod>;
   readonly limits: GrpcLimits;
   /** Says why a call with these headers is not even looked at, or null. */
   readonly refuse: (headers: RequestHeaders) => EtcdError | null;
@@ -57,14 +59,27 @@ export function serveGrpc(stream: Http2Stream, headers: RequestHeaders, service:
   if (!headers.get('content-type')?.startsWith('application/grpc')) return stream.end(notGrpcBlock);
   const path = headers.get(':path') ?? '';
   const method = service.methods.get(path);
-  if (!method) return endWithStatus(stream, grpcCode.unimplemented, `unknown method ${path}`);
+  const streaming = service.streams.get(path);
+  if (!method && !streaming) return endWithStatus(stream, grpcCode.unimplemented, `unknown method ${path}`);
   const refusal = service.refuse(headers);
   if (refusal) return endWithStatus(stream, refusal.code, refusal.message);
   const { budget, limits } = service;
   if (!budget.take(STREAM_BYTES)) return endWithError(stream, tooManyRequests());
+  const { maxMessageBytes } = limits;
+  if (streaming) {
+    const parts = { method: streaming, ends: answerEnds, budget, keptBytes: STREAM_BYTES, maxMessageBytes };
+    return stream.listen(new StreamingCall(stream, parts));
+  }
+  if (!method) return;
   const timeoutMs = Math.min(parseGrpcTimeout(headers.get('grpc-timeout')) ?? Infinity, limits.maxTimeoutMs);
-  stream.listen(new UnaryCall(stream, { method, budget, timeoutMs, maxMessageBytes: limits.maxMessageBytes }));
+  stream.listen(new UnaryCall(stream, { method, budget, timeoutMs, maxMessageBytes }));
 }
+
+const answerEnds: AnswerEnds = {
+  begin: (stream) => stream.respond(answerBlock),
+  succeed: (stream) => stream.end(okBlock),
+  fail: (stream, error) => endWithError(stream, error),
+};
 
 const tooManyRequests = () => new GrpcError(etcdErrors.tooManyRequests.code, etcdErrors.tooManyRequests.message);
 

@@ -20,6 +20,16 @@ export class NodeUnavailableError extends Error {
   }
 }
 
+/** The state at one slot, to be read out while the node goes on. Holds memory until it is read or closed. */
+export interface SnapshotSource {
+  readonly slot: Slot;
+  readonly revision: number;
+  /** A snapshot file (storage/snapshot-file.ts) in pieces of some 64 KiB, some of them empty because little work is done for each. */
+  readonly bytes: Iterable<Uint8Array>;
+  /** May be called at any time, and again. */
+  readonly close: () => void;
+}
+
 export interface NodePort {
   readonly clusterId: string;
   readonly self: MemberAddress;
@@ -42,6 +52,8 @@ export interface NodePort {
   };
   /** Of every member, as far as this node knows: its disk is full; its state is not the majority's. */
   troubles(): readonly { readonly nodeId: string; readonly noSpace: boolean; readonly corrupt: boolean }[];
+  /** The state as this node has applied it now. */
+  snapshot(): SnapshotSource;
   /** Counts a client's request for the samples. */
   observe(kind: 'write' | 'read', latencyMs: number): void;
 }

@@ -1,6 +1,6 @@
 /** What clients of this node get: the client API (api/) stands in front of it. Requests wait here until they are answered. */
-import { type NodePort, NodeUnavailableError } from '../api/port.ts';
-import type { Member } from '../contract/configuration.ts';
+import { type NodePort, NodeUnavailableError, type SnapshotSource } from '../api/port.ts';
+import type { Configuration, Member } from '../contract/configuration.ts';
 import type { MemberAddress } from '../contract/node-config.ts';
 import type { RequestId } from '../contract/peer.ts';
 import { encodeCommand, type Operation } from '../machine/command.ts';
@@ -8,6 +8,7 @@ import type { KeyValueMachine, OperationResult } from '../machine/machine.ts';
 import type { CoreStatus, Input } from '../paxos/interface.ts';
 import type { PendingCalls } from './pending.ts';
 import type { NodeMeters } from './sample.ts';
+import { snapshotSource } from './snapshot-source.ts';
 import type { StateKeeper } from './state-keeper.ts';
 import { VERSION } from './version.ts';
 
@@ -20,7 +21,7 @@ export interface ClientPortSurroundings {
   readonly boot: number;
   readonly meters: NodeMeters;
   readonly pending: PendingCalls;
-  readonly members: () => readonly Member[];
+  readonly configuration: () => Configuration;
   /** Its machine is that of now: it is replaced when a snapshot comes from a peer. */
   readonly state: Pick<StateKeeper, 'machine' | 'isOdd'>;
   readonly status: () => CoreStatus;
@@ -48,7 +49,7 @@ export class ClientPort implements NodePort {
   }
 
   get members(): readonly Member[] {
-    return this.#around.members();
+    return this.#around.configuration().members;
   }
 
   get machine(): KeyValueMachine {
@@ -92,6 +93,11 @@ export class ClientPort implements NodePort {
       const noSpace = memberSlot === this.self.memberSlot ? isDiskFull() : isFull;
       return { nodeId, noSpace, corrupt: state.isOdd(memberSlot) };
     });
+  }
+
+  snapshot(): SnapshotSource {
+    const { clusterId, configuration, state } = this.#around;
+    return snapshotSource(state.machine, { clusterId, configuration: configuration() });
   }
 
   observe(kind: 'write' | 'read', latencyMs: number): void {

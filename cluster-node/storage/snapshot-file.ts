@@ -11,13 +11,13 @@ import { createHash, type Hash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import type { Slot } from '../contract/ballot.ts';
+import { SNAPSHOT_FILE_FORMAT, SNAPSHOT_MAGIC, SNAPSHOT_PREAMBLE_BYTES } from '../contract/snapshot-preamble.ts';
 import { DataDamagedError } from './errors.ts';
 import { readFully } from './files.ts';
 import { readSafeInteger, writeSafeInteger } from './safe-integer.ts';
 
-const MAGIC = Buffer.from('SYNODSNP');
-const SNAPSHOT_FILE_FORMAT = 1;
-const PREAMBLE_BYTES = 20;
+const MAGIC = Buffer.from(SNAPSHOT_MAGIC);
+const PREAMBLE_BYTES = SNAPSHOT_PREAMBLE_BYTES;
 const CHUNK_BYTES = 64 * 1024;
 const CHUNK_HEADER_BYTES = 8;
 const TRAILER_BYTES = 48;

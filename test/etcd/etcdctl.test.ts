@@ -1,5 +1,9 @@
 /** etcd's own command line against our API: Debian's etcdctl 3.4. */
 import { execFile, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ClientServer, createClientServer } from '../../cluster-node/api/client-server.ts';
@@ -82,5 +86,18 @@ describe.skipIf(!hasEtcdctl)('etcdctl (skipped: no etcdctl where it is not insta
     await expect(etcdctl('get', 'c', `--rev=${header.revision - 1}`)).rejects.toMatchObject({
       stderr: expect.stringContaining('etcdserver: mvcc: required revision has been compacted') as string,
     });
+  });
+
+  test('snapshot save', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'sy-save-'));
+    try {
+      const path = join(folder, 'a.db');
+      expect(await etcdctl('snapshot', 'save', path)).toContain(`Snapshot saved at ${path}`);
+      const bytes = readFileSync(path);
+      expect(bytes.length % 512).toBe(32);
+      expect(createHash('sha256').update(bytes.subarray(0, -32)).digest().equals(bytes.subarray(-32))).toBe(true);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 });

@@ -1,6 +1,8 @@
 /** A node of its own for tests of the API: one machine, every proposal decided at once. */
 import type { NodePort, NodeUnavailableError } from '../../cluster-node/api/port.ts';
 import { encodeCommand, type Operation } from '../../cluster-node/machine/command.ts';
+import { firstConfiguration } from '../../cluster-node/contract/configuration.ts';
+import { snapshotSource } from '../../cluster-node/runtime/snapshot-source.ts';
 import { KeyValueMachine, type OperationResult } from '../../cluster-node/machine/machine.ts';
 
 const self = { memberSlot: 1, nodeId: 'n-aaaaaaaa', name: 'node-1', address: '127.0.0.1', peerPort: 1, clientPort: 1 };
@@ -46,6 +48,10 @@ export class SingleMachinePort implements NodePort {
 
   troubles() {
     return this.trouble === null ? [] : this.members.map(({ nodeId }) => ({ nodeId, ...this.trouble! }));
+  }
+
+  snapshot() {
+    return snapshotSource(this.machine, { clusterId: this.clusterId, configuration: firstConfiguration(this.members) });
   }
 
   observe(kind: 'write' | 'read'): void {

@@ -86,6 +86,7 @@ test('damaged conversations do no harm', async () => {
   const budget = new ByteBudget(BUDGET_BYTES);
   let answers = 0;
   const service: GrpcService = {
+    streams: new Map(),
     methods: new Map([
       [
         '/fuzz',

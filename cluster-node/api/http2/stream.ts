@@ -10,6 +10,8 @@ export interface StreamListener {
   onData(chunk: Buffer): void;
   /** The client has sent all. */
   onEnd(): void;
+  /** All that was written has left. */
+  onDrained?(): void;
   /** The stream is over: answered in full, reset, or its connection lost. Called once, and nothing after it. */
   onClose(): void;
 }
@@ -131,7 +133,9 @@ export class Http2Stream {
       if (length <= 0 || !this.#host.output.hasRoom()) return false;
       this.#sendData(first, length);
     }
-    if (this.#trailers && this.#isOpen) {
+    if (!this.#isOpen) return true;
+    if (this.#trailers === null) this.#listener.onDrained?.();
+    else {
       this.#host.sendHeaders(this.id, this.#trailers, true);
       // A client that still sends may stop: it has its answer (RFC 9113, 8.1).
       this.#host.leave(this, this.#hasRequest ? null : errorCode.noError);
