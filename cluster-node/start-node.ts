@@ -16,6 +16,7 @@ import { Membership } from './runtime/membership.ts';
 import { enterQuarantine } from './runtime/quarantine.ts';
 import { recoverNode } from './runtime/recover.ts';
 import { NodeMeters } from './runtime/sample.ts';
+import { plantSeed, refuseLessThanSeed } from './runtime/seed.ts';
 import { type InstalledState, Snapshots } from './runtime/snapshots.ts';
 import { noteVows } from './runtime/vow-note.ts';
 import { type EntryDamagedError, isNoSpace } from './storage/errors.ts';
@@ -115,6 +116,7 @@ async function start(loaded: LoadedConfig, surroundings: NodeSurroundings): Prom
       clear: (key, text) => node?.alarms.clear(key, text),
     });
     const fetch = (minSlot: Slot) => fetchUntilDone(snapshots, minSlot);
+    await plantSeed({ loaded, storage, store: snapshotStore, onProgress: progress });
     const recovered = await recoverNode({
       loaded,
       storage,
@@ -124,6 +126,7 @@ async function start(loaded: LoadedConfig, surroundings: NodeSurroundings): Prom
       fetch,
       onProgress: progress,
     });
+    refuseLessThanSeed(loaded.seed, recovered.machine.appliedUpTo);
     await noteVows(dataDir, leaseReadsOf(config)?.durationMs ?? 0, (milliseconds) => {
       progress(
         `it waits ${milliseconds} ms for the end of lease vows made before electionTimeoutMs or leaseReads was changed`,

@@ -45,6 +45,13 @@ export const nodeConfigSchema = z
     birthFile: filePath.default(nodeLayout.birth),
     /** The unix socket of the admin API; at most 100 bytes when resolved. */
     adminSocket: filePath,
+    /**
+     * A node of a cluster that begins with the content of a backup: the snapshot file of that slot, which must be there with this
+     * SHA-256 (hex) at the first start. All first members have the same.
+     */
+    seed: z
+      .object({ file: filePath, slot: z.number().int().min(0), sha256: z.string().regex(/^[0-9a-f]{64}$/) })
+      .optional(),
     /** PEM files. The peer certificate is for mutual TLS between nodes, the client one for the client API. */
     tls: z.object({
       ca: filePath,

@@ -13,6 +13,13 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }
 
+export interface Seed {
+  /** Absolute. */
+  readonly path: string;
+  readonly slot: number;
+  readonly sha256: string;
+}
+
 export interface LoadedConfig {
   readonly config: NodeConfig;
   readonly self: MemberAddress;
@@ -23,6 +30,8 @@ export interface LoadedConfig {
   /** The note that this node has run; not in the data folder. */
   readonly birthPath: string;
   readonly adminSocket: string;
+  /** The snapshot that this node begins with; null: it begins empty, or joins others. */
+  readonly seed: Seed | null;
   readonly peerTls: PeerTls;
   /** null: clients speak plain HTTP/2. */
   readonly clientTls: PeerTls | null;
@@ -49,6 +58,7 @@ export function loadConfig(path: string): LoadedConfig {
     dataDir: at(config.dataDir),
     birthPath: at(config.birthFile),
     adminSocket,
+    seed: config.seed === undefined ? null : { ...config.seed, path: at(config.seed.file) },
     peerTls: ofPeers,
     clientTls:
       client &&

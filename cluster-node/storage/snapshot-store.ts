@@ -45,7 +45,7 @@ export interface SnapshotStoreOptions {
 
 export interface SnapshotToWrite extends Omit<SnapshotHeader, 'clusterId'> {
   /** The machine's stream; left early when writing fails. The next chunk is asked for in another turn of the event loop. */
-  readonly chunks: Iterable<Uint8Array>;
+  readonly chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
   /** Ends the attempt. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -240,7 +240,7 @@ export class SnapshotStore {
         await pace.wrote(bytes.length, signal);
       };
       await write(encoder.start());
-      for (const chunk of chunks) {
+      for await (const chunk of chunks) {
         await nextTurn(undefined, { signal });
         for (const ready of encoder.add(chunk)) await write(ready);
       }

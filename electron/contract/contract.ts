@@ -4,6 +4,7 @@
  */
 import { eventIterator, oc } from '@orpc/contract';
 import { z } from 'zod';
+import { backupManifestSchema, localPathSchema } from './backup.ts';
 import { configuredHostSchema, promptSchema } from './login.ts';
 import {
   actionSchema,
@@ -214,6 +215,26 @@ export const contract = {
     series: call
       .input(z.object({ clusterId: clusterIdSchema, windowMs: z.number().int().min(60_000).max(3_600_000) }))
       .output(eventIterator(seriesBatchSchema)),
+  },
+  backups: {
+    /** Everything that was acknowledged until now, from one node into a file of the engine's computer, mode 0600. */
+    take: call
+      .input(
+        z.object({
+          clusterId: clusterIdSchema,
+          path: localPathSchema,
+          /** A file that is there is replaced. */
+          force: z.boolean(),
+          why: z.string().max(500).nullable(),
+        }),
+      )
+      .output(started),
+    /** Reads all of it; fails where it is not whole. */
+    verify: call.input(z.object({ path: localPathSchema })).output(backupManifestSchema),
+    /** A new cluster that begins with what is in the file, which is verified before any host is touched. */
+    restore: call
+      .input(clusterRequest.extend({ path: localPathSchema }))
+      .output(started.extend({ clusterId: clusterIdSchema, manifest: backupManifestSchema })),
   },
   actions: {
     preview: call.input(actionSchema).output(consequenceSchema),

@@ -248,6 +248,7 @@ export const operationSchema = z.object({
     'clusterDestroy',
     'clusterRestart',
     'certificatesRotate',
+    'clusterBackup',
     'nodeStart',
     'nodeStop',
     'nodeRestart',

@@ -17,6 +17,8 @@ import { openStateFolder, type StateFolder } from './fleet/state-folder.ts';
 import { FleetStore } from './fleet/store.ts';
 import { labRootFor } from './lab/lab-place.ts';
 import { labLayout } from './lab/lab-state.ts';
+import { Backups } from './backup/backups.ts';
+import { Seeds } from './backup/seeds.ts';
 import { Actions } from './nodes/actions.ts';
 import { Operations } from './operations/operations.ts';
 import { Runtimes } from './provision/apply/runtimes.ts';
@@ -99,8 +101,10 @@ function compose(options: EngineOptions, folder: StateFolder, clock: () => numbe
   const situation = (clusterId: string) => fleet.situation(clusterId);
   const nodes = { agents, observations, leaders, clock, picture: (id: string) => pictureOf(situation(id)) };
   const dates = new CertificateDates({ clustersDir, clock });
+  const seeds = new Seeds({ store, clustersDir });
   const shared = { store, operations, hosts, agents, resources, log, clock };
-  const clusters = new Clusters({ ...shared, privileges, shipping, clustersDir, dates, nodes });
+  const clusters = new Clusters({ ...shared, privileges, shipping, clustersDir, dates, seeds, nodes });
+  const backups = new Backups({ store, operations, clusters, nodes, clock });
   const lab = new LabFleet({ root: labRoot, resources, store, hosts, agents, clusters, operations });
   const engineVersion = resources.nodeBundleVersion;
   const fleet = new LiveFleet({
@@ -131,6 +135,7 @@ function compose(options: EngineOptions, folder: StateFolder, clock: () => numbe
     agents,
     operations,
     clusters,
+    backups,
     fleet,
     history,
     lab,

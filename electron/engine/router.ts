@@ -3,6 +3,8 @@ import { implement, ORPCError } from '@orpc/server';
 import { contract, type PreflightRequest } from '../contract/contract.ts';
 import type { Operation } from '../contract/model.ts';
 import type { Agents } from './agents/agents.ts';
+import { readBackup } from './backup/backup-file.ts';
+import type { Backups } from './backup/backups.ts';
 import type { Hosts } from './fleet/hosts.ts';
 import type { Privileges } from './fleet/privileges.ts';
 import type { LiveFleet } from './fleet/live-fleet.ts';
@@ -27,6 +29,7 @@ export interface RouterParts {
   readonly agents: Agents;
   readonly operations: Operations;
   readonly clusters: Clusters;
+  readonly backups: Backups;
   readonly fleet: LiveFleet;
   readonly history: History;
   readonly lab: LabFleet;
@@ -42,6 +45,7 @@ export function createRouter(parts: RouterParts) {
     ...fleetCalls(os, parts),
     ...clusterCalls(os, parts),
     ...historyCalls(os, parts),
+    backups: backupCalls(os, parts),
     lab: labCalls(os, parts),
   });
 }
@@ -175,6 +179,17 @@ function historyCalls(os: Os, { clusters, operations, store }: RouterParts) {
       list: os.events.list.handler(({ input }) => store.listEvents(input)),
       watch: os.events.watch.handler(({ input, signal }) => watchTimeline(store, { ...input, signal })),
     },
+  };
+}
+
+function backupCalls(os: Os, { backups, clusters }: RouterParts) {
+  return {
+    take: os.backups.take.handler(async ({ input }) => started(await backups.begin(input))),
+    verify: os.backups.verify.handler(({ input }) => readBackup(input.path)),
+    restore: os.backups.restore.handler(async ({ input }) => {
+      const { operation, clusterId, manifest } = await clusters.restore(input);
+      return { operationId: operation.operationId, clusterId, manifest };
+    }),
   };
 }
 

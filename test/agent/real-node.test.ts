@@ -55,7 +55,17 @@ async function writeNodeFolders(): Promise<void> {
     const large = { digest: '', bytes: 0 };
     const shipped = { runtime: large, release: large };
     const digest = () => '';
-    const resources = desiredOfHost({ place, cluster, member, members, dataFolder: null, shipped, keys, digest });
+    const resources = desiredOfHost({
+      place,
+      cluster,
+      member,
+      members,
+      dataFolder: null,
+      seed: null,
+      shipped,
+      keys,
+      digest,
+    });
     for (const resource of resources) {
       if (resource.kind === 'folder') mkdirSync(resource.path, { recursive: true, mode: resource.access.mode });
       if (resource.kind === 'file')

@@ -10,7 +10,7 @@ const program = fileURLToPath(new URL('killed-engine.ts', import.meta.url));
 export interface KilledEngine {
   readonly stateDir: string;
   readonly resources: EngineResources;
-  /** `tryIt`, `apply NAME`, `destroy NAME` or `rotate NAME`. */
+  /** `tryIt`, `apply NAME`, `destroy NAME`, `rotate NAME` or `restore NAME FILE`. */
   readonly work: readonly string[];
 }
 

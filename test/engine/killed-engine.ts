@@ -1,13 +1,18 @@
 /**
  * An engine that is meant to be killed: works on the cluster of its state folder and tells each step on stdout as it begins.
- * Arguments: state folder, resources as JSON, and what to do: `tryIt`, `apply NAME`, `destroy NAME` or `rotate NAME`.
+ * Arguments: state folder, resources as JSON, and what to do: `tryIt`, `apply NAME`, `destroy NAME`, `rotate NAME` or
+ * `restore NAME FILE`.
  */
 import type { EngineResources } from '../../electron/engine/engine.ts';
 import { type Client, startEngine } from './engine-under-test.ts';
 
-async function begin(client: Client, [what = '', name = '']: string[]): Promise<string> {
+async function begin(client: Client, [what = '', name = '', path = '']: string[]): Promise<string> {
   if (what === 'tryIt') return (await client.lab.tryIt({ nodes: 3 })).operationId;
   if (what === 'apply') return (await client.clusters.apply({ name, plan: null, why: 'killed' })).operationId;
+  if (what === 'restore') {
+    const hostIds = (await client.fleet.get()).hosts.map((host) => host.hostId);
+    return (await client.backups.restore({ path, name, hostIds, peerPort: null, clientPort: null })).operationId;
+  }
   const cluster = (await client.fleet.get()).clusters.find((one) => one.name === name);
   const clusterId = cluster?.clusterId ?? '';
   if (what === 'rotate')

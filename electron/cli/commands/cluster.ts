@@ -8,6 +8,7 @@ import { findCluster, observedFleet, parseName } from '../find.ts';
 import { follow } from '../follow.ts';
 import { resolveStateDir } from '../state-dir.ts';
 import { table } from '../table.ts';
+import { addBackupCommands } from './backup.ts';
 import {
   addPlaceOptions,
   addPlanCommands,
@@ -27,6 +28,7 @@ export function addClusterCommands(program: Command): void {
   addPlanCommands(program, cluster);
   addRollingCommands(program, cluster);
   addRotateCommand(program, cluster);
+  addBackupCommands(program, cluster);
 
   addPlaceOptions(
     cluster

@@ -29,6 +29,7 @@ const methods = {
   },
   txn: { path: '/etcdserverpb.KV/Txn', request: pb.TxnRequest, response: pb.TxnResponse },
   status: { path: '/etcdserverpb.Maintenance/Status', request: pb.StatusRequest, response: pb.StatusResponse },
+  snapshot: { path: '/etcdserverpb.Maintenance/Snapshot', request: pb.SnapshotRequest, response: pb.SnapshotResponse },
   memberList: {
     path: '/etcdserverpb.Cluster/MemberList',
     request: pb.MemberListRequest,
@@ -91,6 +92,12 @@ export class EtcdClient {
 
   memberList(options: { linearizable?: boolean } = {}): Promise<pb.MemberListResponse> {
     return this.#call(methods.memberList, { linearizable: options.linearizable ?? false });
+  }
+
+  /** Everything that was acknowledged before, in pieces as they are asked for; see the node's snapshot service. */
+  async *snapshot(): AsyncGenerator<pb.SnapshotResponse, void, void> {
+    const { path, request, response } = methods.snapshot;
+    for await (const bytes of this.#channel.stream(path, request.encode({}).finish())) yield response.decode(bytes);
   }
 
   /** Ends the connection; calls under way reject. */

@@ -1,5 +1,5 @@
 /**
- * Unary gRPC calls to one endpoint over one HTTP/2 session, which is opened at the first call and again at the first call
+ * gRPC calls to one endpoint, unary or with a stream of answers, over one HTTP/2 session, which is opened at the first call and again at the first call
  * after it was lost. Bytes in, bytes out.
  *
  * No request is sent before the server's SETTINGS frame has come: only then has it accepted the connection, the client's
@@ -7,6 +7,7 @@
  */
 import http2 from 'node:http2';
 import { EtcdCallError, errorOfStatus } from './call-error.ts';
+import { messagesIn } from './message-splitter.ts';
 
 export interface EtcdEndpoint {
   /** "http://host:port" or "https://host:port". */
@@ -24,6 +25,10 @@ export interface EtcdTimeouts {
 
 const PREFIX_BYTES = 5;
 const MAX_SESSION_MEMORY_MB = 256;
+/** A stream on which nothing comes for so long has failed. */
+const STREAM_SILENCE_MS = 20_000;
+/** What may be on its way: a long path would be slow with HTTP/2's usual 64 KiB. */
+const WINDOW_BYTES = 1 << 20;
 
 /** One session with what tells a slow server from a lost one. */
 interface Connection {
@@ -53,24 +58,51 @@ export class GrpcChannel {
 
   /** Resolves with the response message. Rejects with EtcdCallError. */
   async unary(path: string, message: Uint8Array): Promise<Uint8Array> {
-    if (this.#closed) throw this.#error('notSent', 'the client is closed');
-    const connection = this.#connect();
-    await connection.ready;
-    if (connection.session.closed || connection.session.destroyed)
-      throw this.#error('notSent', 'the connection was lost before the request');
-    const stream = this.#open(connection, path);
+    const connection = await this.#usable();
+    const stream = this.#open(connection, path, { 'grpc-timeout': `${Math.ceil(this.#timeouts.callMs)}m` });
     const answer = this.#answer(stream, connection);
     stream.end(framed(message));
     return answer;
   }
 
-  #open({ session }: Connection, path: string): http2.ClientHttp2Stream {
+  /** The answers, as they are asked for. Rejects with EtcdCallError, also where they end without the server's word that it was all. */
+  async *stream(path: string, message: Uint8Array): AsyncGenerator<Uint8Array, void, void> {
+    const connection = await this.#usable();
+    const stream = this.#open(connection, path, {});
+    let status: http2.IncomingHttpHeaders | undefined;
+    stream.on('response', (headers) => {
+      if (headers['grpc-status'] !== undefined) status = headers;
+    });
+    stream.on('trailers', (headers) => (status = headers));
+    stream.setTimeout(STREAM_SILENCE_MS, () => stream.close(http2.constants.NGHTTP2_CANCEL));
+    stream.end(framed(message));
+    try {
+      yield* messagesIn(stream);
+    } catch (cause) {
+      throw this.#error('timeout', 'the connection was lost in the middle of the answer', cause as Error);
+    } finally {
+      stream.close(http2.constants.NGHTTP2_CANCEL);
+    }
+    if (status === undefined) throw this.#error('timeout', 'the answer was cut off');
+    if (status['grpc-status'] !== '0') throw errorOfStatus(status, this.#endpoint.endpoint);
+  }
+
+  async #usable(): Promise<Connection> {
+    if (this.#closed) throw this.#error('notSent', 'the client is closed');
+    const connection = this.#connect();
+    await connection.ready;
+    if (connection.session.closed || connection.session.destroyed)
+      throw this.#error('notSent', 'the connection was lost before the request');
+    return connection;
+  }
+
+  #open({ session }: Connection, path: string, headers: Record<string, string>): http2.ClientHttp2Stream {
     return session.request({
       ':method': 'POST',
       ':path': path,
       'content-type': 'application/grpc',
       te: 'trailers',
-      'grpc-timeout': `${Math.ceil(this.#timeouts.callMs)}m`,
+      ...headers,
     });
   }
 
@@ -110,7 +142,9 @@ export class GrpcChannel {
     const session = http2.connect(this.#endpoint.endpoint, {
       ...this.#endpoint.tls,
       maxSessionMemory: MAX_SESSION_MEMORY_MB,
+      settings: { initialWindowSize: WINDOW_BYTES },
     });
+    session.once('connect', () => session.setLocalWindowSize(WINDOW_BYTES));
     const ready = this.#ready(session);
     // A call may be gone before it fails.
     ready.catch(() => {});

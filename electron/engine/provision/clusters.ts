@@ -4,9 +4,12 @@
  * What is wanted is written to the store before any host is touched (node ids, member slots, ports), so that whatever
  * interrupts the work, it can be resumed and comes to the same end: nothing is numbered again and no data is wiped.
  */
+import type { BackupManifest } from '../../contract/backup.ts';
 import type { ClusterPlan } from '../../contract/contract.ts';
 import type { Operation } from '../../contract/model.ts';
 import type { AuditEntry } from '../../contract/plan.ts';
+import { readBackup } from '../backup/backup-file.ts';
+import type { Seeds } from '../backup/seeds.ts';
 import { counted } from '../fleet/plan/wording.ts';
 import type { StoredCluster } from '../fleet/records.ts';
 import { FailureError } from '../operations/failure.ts';
@@ -28,6 +31,7 @@ export interface ClustersOptions extends ApplyParts {
   /** `clusters/` in the state folder. */
   readonly clustersDir: string;
   readonly dates: CertificateDates;
+  readonly seeds: Seeds;
   readonly clock: () => number;
 }
 
@@ -102,19 +106,41 @@ export class Clusters {
 
   /** Plans, judges and stores a cluster without touching its hosts. Throws FailureError `refused`. */
   async define(request: ClusterRequest): Promise<StoredCluster> {
+    return this.#store(await this.#planned(request));
+  }
+
+  async #planned(request: ClusterRequest): Promise<PlanRecord> {
     const plan = await this.plan(request);
     const record = plan.hash === null ? null : this.#planning.find(request.name, plan.hash);
     if (plan.refusals.length > 0 || record === null) throw refusedBy(plan.refusals);
-    return this.#store(record);
+    return record;
   }
 
-  #store({ draft, name }: PlanRecord): StoredCluster {
+  /**
+   * Makes a new cluster whose nodes begin with the content of a backup. Throws FailureError `badBackup`, `refused`, before any host is
+   * changed.
+   */
+  async restore(
+    request: ClusterRequest & { path: string },
+  ): Promise<{ operation: Operation; clusterId: string; manifest: BackupManifest }> {
+    const { seeds } = this.#options;
+    const manifest = await readBackup(request.path);
+    const record = await this.#planned(request);
+    const clusterId = record.draft?.clusterId ?? '';
+    const seed = await seeds.take(clusterId, request.path);
+    const cluster = this.#store(record, () => seeds.put(clusterId, seed));
+    return { operation: this.#begin(cluster, `Restore ${cluster.name}`), clusterId, manifest };
+  }
+
+  /** `also`: in the same transaction. */
+  #store({ draft, name }: PlanRecord, also: () => void = () => undefined): StoredCluster {
     if (draft === null) throw new Error(`the plan of ${name} makes no cluster`);
     const { store } = this.#options;
     const { cluster, members } = this.#planning.clusterOf(draft);
     store.transaction(() => {
       store.putCluster(cluster);
       for (const member of members) store.putMember(member);
+      also();
     });
     return cluster;
   }
@@ -253,6 +279,7 @@ export class Clusters {
       return await this.#audit.of(about, async (log) => {
         const changes = await provisionHosts(this.#parts, { cluster, agreed: given.agreed }, { run, log });
         store.putCluster({ ...cluster, lifecycle: 'provisioned' });
+        await this.#options.seeds.planted(clusterId);
         const size = store.listMembers(clusterId).length;
         if (changes === 0) return `Nothing to do: ${cluster.name} serves on ${counted(size, 'node')}.`;
         return `${cluster.name} serves on ${counted(size, 'node')} after ${seconds(clock() - startedAt)}.`;
@@ -287,6 +314,7 @@ export class Clusters {
     return this.#audit.of(about, async (log) => {
       const outcome = await removeFromHosts(this.#parts, cluster, { run, log });
       store.removeCluster(clusterId);
+      this.#options.seeds.forget(clusterId);
       await this.keysOf(clusterId).remove();
       return outcome;
     });

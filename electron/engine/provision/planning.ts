@@ -4,6 +4,7 @@
  */
 import { DEFAULT_ELECTION_TIMEOUT_MS, DEFAULT_HEARTBEAT_MS } from '../../../cluster-node/contract/node-config.ts';
 import type { ClusterPlan } from '../../contract/contract.ts';
+import type { Seeds } from '../backup/seeds.ts';
 import { newId } from '../fleet/ids.ts';
 import type { StoredCluster, StoredMember } from '../fleet/records.ts';
 import { FailureError, failureOf } from '../operations/failure.ts';
@@ -41,6 +42,7 @@ export interface PlanningOptions extends LookParts {
   readonly clock: () => number;
   readonly keysOf: (clusterId: string) => ClusterKeys;
   readonly dates: CertificateDates;
+  readonly seeds: Seeds;
 }
 
 const PLANS = 'plan';
@@ -92,7 +94,7 @@ export class Planning {
 
   /** What is wanted of each host, with the keys that are there already. */
   async wishes(cluster: StoredCluster, members: readonly StoredMember[]): Promise<HostWish[]> {
-    const { hosts, keysOf } = this.#options;
+    const { hosts, keysOf, seeds } = this.#options;
     const keys = keysOf(cluster.clusterId);
     return Promise.all(
       members.map(async (member) => ({
@@ -102,6 +104,7 @@ export class Planning {
         member,
         members,
         keys: await keys.known(member),
+        seed: seeds.of(cluster.clusterId),
         keepVersions: [],
       })),
     );

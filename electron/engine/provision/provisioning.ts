@@ -149,6 +149,7 @@ export async function removeFromHosts(
       members,
       host: hosts.get(member.hostId),
       keys: null,
+      seed: null,
       keepVersions: versionsOfOthers(parts, member),
     }),
   );

@@ -12,6 +12,7 @@ import type { OperationRun, StepName, StepReport, StepResult } from '../../opera
 import type { Executor } from '../../ssh/elevation.ts';
 import { sh } from '../../ssh/shell-command.ts';
 import { SshError } from '../../ssh/ssh-error.ts';
+import type { Seeds } from '../../backup/seeds.ts';
 import type { NodeKeyFiles } from '../plan/desired.ts';
 import { residueIn } from '../plan/gone.ts';
 import { type HostStep, targetOfStep } from '../plan/host-plan.ts';
@@ -27,6 +28,7 @@ export interface ApplyParts extends LookParts {
   readonly agents: Agents;
   /** The cluster as it is seen, and its agents. */
   readonly nodes: NodePort;
+  readonly seeds: Pick<Seeds, 'pathOf'>;
 }
 
 const SCRIPT_TIMEOUT_MS = 120_000;
@@ -224,6 +226,7 @@ export class HostApply {
     const executor = await this.#executor(`upload ${resource.source} to ${resource.path}`);
     await this.#parts.shipping.ship(executor, resource, {
       architecture: this.looked.gathered.facts.architecture,
+      seedPath: this.#parts.seeds.pathOf(this.#wish.cluster.clusterId),
       signal: this.#run.signal,
       onProgress: (ratio) => report.progress(ratio),
     });

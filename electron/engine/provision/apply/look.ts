@@ -10,7 +10,7 @@ import type { FleetStore } from '../../fleet/store.ts';
 import { FailureError, type FailureFacts } from '../../operations/failure.ts';
 import type { Executor } from '../../ssh/elevation.ts';
 import { sh } from '../../ssh/shell-command.ts';
-import { dataDirOf, desiredOfHost, type NodeKeyFiles } from '../plan/desired.ts';
+import { dataDirOf, desiredOfHost, type NodeKeyFiles, type SeedFile } from '../plan/desired.ts';
 import { unfitness } from '../plan/fitness.ts';
 import { type GoneInput, goneFromHost } from '../plan/gone.ts';
 import { type HostStep, planHost } from '../plan/host-plan.ts';
@@ -37,6 +37,8 @@ export interface HostWish {
   readonly members: readonly StoredMember[];
   /** null: made when the plan is applied. */
   readonly keys: NodeKeyFiles | null;
+  /** null: it begins empty. */
+  readonly seed: SeedFile | null;
   /** Versions that nodes of other clusters on this host use. */
   readonly keepVersions: readonly string[];
 }

@@ -9,6 +9,8 @@ import type { Runtimes } from './runtimes.ts';
 export type ShippedFacts = Readonly<Record<'runtime' | 'release', { readonly digest: string; readonly bytes: number }>>;
 
 export interface ShipOptions {
+  /** Where a seed is; null: none is shipped. */
+  readonly seedPath: string | null;
   /** As `uname -m` names it. */
   readonly architecture: string;
   readonly signal: AbortSignal;
@@ -37,10 +39,7 @@ export class Shipping {
 
   /** Throws SshError. Does nothing where the file is in place already. */
   async ship(executor: Executor, file: ShippedResource, options: ShipOptions): Promise<void> {
-    const localPath =
-      file.source === 'release'
-        ? this.#resources.nodeBundlePath
-        : await this.#runtimes.pathFor(options.architecture, executor.label);
+    const localPath = await this.#pathOf(file.source, executor.label, options);
     await upload(executor, {
       source: { localPath },
       remotePath: file.path,
@@ -49,6 +48,13 @@ export class Shipping {
       onProgress: ({ sentBytes, totalBytes }) => options.onProgress(totalBytes === 0 ? 1 : sentBytes / totalBytes),
       signal: options.signal,
     });
+  }
+
+  async #pathOf(source: ShippedResource['source'], host: string, options: ShipOptions): Promise<string> {
+    if (source === 'release') return this.#resources.nodeBundlePath;
+    if (source === 'runtime') return this.#runtimes.pathFor(options.architecture, host);
+    if (options.seedPath === null) throw new Error('there is no seed to ship');
+    return options.seedPath;
   }
 
   async #describe(path: string): Promise<{ digest: string; bytes: number }> {

@@ -29,10 +29,21 @@ export interface DesiredInput {
   /** A folder that was chosen for the data; null: the place's own. */
   readonly dataFolder: string | null;
   readonly shipped: Readonly<Record<'runtime' | 'release', { readonly digest: string; readonly bytes: number }>>;
+  /** The snapshot that a restored cluster begins with; null: it begins empty. */
+  readonly seed: SeedFile | null;
   /** null: the cluster's keys are made when the plan is applied. */
   readonly keys: NodeKeyFiles | null;
   /** SHA-256 as lower-case hex. */
   readonly digest: (text: string) => string;
+}
+
+export interface SeedFile {
+  readonly slot: number;
+  /** SHA-256 as lower-case hex. */
+  readonly sha256: string;
+  readonly bytes: number;
+  /** Every first member has begun with it. */
+  readonly isPlanted: boolean;
 }
 
 export interface NodeKeyFiles {
@@ -71,6 +82,7 @@ function homeResources(input: DesiredInput): Resource[] {
     ...dataFolders(input, login),
     configuration(`${node.configDir}/log`, login(0o700)),
     configuration(node.runDir, login(0o700)),
+    ...seed(input, login(0o600)),
     file(input, { path: `${node.configDir}/${nodeLayout.launch}`, access: login(0o600), content: json(launch) }),
     // Last: a folder with a configuration is complete.
     file(input, { path: node.config, access: login(0o600), content: json(nodeConfigOf(input)) }),
@@ -93,6 +105,8 @@ function systemResources(input: DesiredInput): Resource[] {
     folder('Configuration', state, root(0o755)),
     folder('Configuration', node.stateDir, own(0o700)),
     ...dataFolders(input, own),
+    // Root's, in a folder of the node: it is read and removed by the node.
+    ...seed(input, root(0o644)),
     folder('Configuration', parentOf(node.versionLinks.dir), root(0o755)),
     folder('Configuration', node.versionLinks.dir, root(0o755)),
     link(node.versionLinks.runtime, parentOf(place.runtime(cluster.runtimeVersion))),
@@ -151,6 +165,19 @@ function certificates(input: DesiredInput, access: Access): FileResource[] {
   ];
 }
 
+/** Needed until the node has run once. */
+function seed({ place, member, seed: wanted }: DesiredInput, access: Access): Resource[] {
+  if (wanted === null || wanted.isPlanted) return [];
+  const { birth } = place.node(member.nodeId);
+  const { sha256: digest, bytes } = wanted;
+  const path = seedPath(place, member.nodeId);
+  return [{ phase: 'Configuration', kind: 'shipped', path, access, source: 'seed', digest, bytes, until: birth }];
+}
+
+function seedPath(place: HostPlace, nodeId: string): string {
+  return `${place.node(nodeId).stateDir}/seed.snapshot`;
+}
+
 function dataFolders(input: DesiredInput, access: (mode: number) => Access): Resource[] {
   const { dataFolder, member, place } = input;
   if (dataFolder === null) return [folder('Configuration', place.node(member.nodeId).dataDir, access(0o700))];
@@ -178,6 +205,9 @@ function nodeConfigOf(input: DesiredInput): NodeConfig {
     dataDir: below(dataDirOf(input)),
     birthFile: below(node.birth),
     adminSocket: below(node.adminSocket),
+    ...(input.seed && {
+      seed: { file: below(seedPath(place, member.nodeId)), slot: input.seed.slot, sha256: input.seed.sha256 },
+    }),
     tls: {
       ca: tls('ca.pem'),
       peerCert: tls('peer.pem'),

@@ -3,6 +3,7 @@ import type { GatheredFacts } from '../../fleet/facts.ts';
 import { NEEDED_FREE_BYTES, overlaps } from './cluster-plan.ts';
 import type { HostStep } from './host-plan.ts';
 import type { ObservedHost } from './observed-host.ts';
+import type { Resource, ShippedResource } from './resources.ts';
 
 /** Room that a node needs beyond the files that are there already: two segments of the log and a snapshot. */
 const NEEDED_FOR_DATA_BYTES = 48 * 1024 * 1024;
@@ -51,10 +52,11 @@ function rightsProblem({ place, gathered }: FitnessInput): Unfitness | null {
 
 function diskProblem({ observed, steps, disk, dataFolder }: FitnessInput): Unfitness | null {
   const main = observed.disks.get(disk);
+  const seedBytes = steps.reduce((sum, { resource: one }) => sum + (isSeed(one) ? one.bytes : 0), 0);
   const hasUploads = steps.some((step) => step.resource.kind === 'shipped');
-  const forData = observed.filled.size > 0 ? NEEDED_FOR_FILES_BYTES : NEEDED_FOR_DATA_BYTES;
+  const forData = (observed.filled.size > 0 ? NEEDED_FOR_FILES_BYTES : NEEDED_FOR_DATA_BYTES) + seedBytes;
   const wanted = [
-    { path: disk, found: main, needed: hasUploads ? NEEDED_FREE_BYTES : forData, isRunFrom: true },
+    { path: disk, found: main, needed: (hasUploads ? NEEDED_FREE_BYTES : forData) + 2 * seedBytes, isRunFrom: true },
     ...(dataFolder === null
       ? []
       : [{ path: dataFolder, found: observed.disks.get(dataFolder), needed: forData, isRunFrom: false }]),
@@ -88,6 +90,11 @@ function diskProblem({ observed, steps, disk, dataFolder }: FitnessInput): Unfit
       };
   }
   return null;
+}
+
+/** It lies there once more as the node's first snapshot. */
+function isSeed(resource: Resource): resource is ShippedResource {
+  return resource.kind === 'shipped' && resource.source === 'seed';
 }
 
 function portProblem({ member, gathered }: FitnessInput): Unfitness | null {

@@ -117,6 +117,7 @@ function linkStep(resource: { path: string; to: string }, seen: ObservedHost): F
 }
 
 function shippedStep(resource: Extract<Resource, { kind: 'shipped' }>, seen: ObservedHost): Found | null {
+  if (resource.until !== undefined && seen.entries.has(resource.until)) return null;
   const entry = seen.entries.get(resource.path);
   const is = seen.digests.get(resource.path) ?? null;
   const size = `${Math.round(resource.bytes / 2 ** 20)} MiB`;

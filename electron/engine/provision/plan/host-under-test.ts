@@ -24,6 +24,7 @@ export function desiredInput(place: HostPlace, change: Partial<DesiredInput> = {
     member,
     members: [member],
     dataFolder: null,
+    seed: null,
     shipped: {
       runtime: { digest: 'a'.repeat(64), bytes: 120 << 20 },
       release: { digest: 'b'.repeat(64), bytes: 2 << 20 },

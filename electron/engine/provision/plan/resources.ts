@@ -43,9 +43,11 @@ export interface ShippedResource {
   readonly kind: 'shipped';
   readonly path: string;
   readonly access: Access;
-  readonly source: 'runtime' | 'release';
+  readonly source: 'runtime' | 'release' | 'seed';
   readonly digest: string;
   readonly bytes: number;
+  /** It is not needed any more once there is something at this path. */
+  readonly until?: string;
 }
 
 export interface ServiceResource {
