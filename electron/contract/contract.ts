@@ -5,7 +5,7 @@
 import { eventIterator, oc } from '@orpc/contract';
 import { z } from 'zod';
 import { backupManifestSchema, localPathSchema } from './backup.ts';
-import { configuredHostSchema, promptSchema } from './login.ts';
+import { configuredHostSchema, promptSchema, transportSchema } from './login.ts';
 import {
   actionSchema,
   checkItemSchema,
@@ -113,6 +113,8 @@ export const contract = {
     add: call.input(hostAddressSchema).output(hostViewSchema),
     /** `fingerprint` must be the very one that the host offered. */
     trustKey: call.input(z.object({ hostId: hostIdSchema, fingerprint: z.string() })).output(hostViewSchema),
+    /** Connects anew, with the other one. */
+    setTransport: call.input(z.object({ hostId: hostIdSchema, transport: transportSchema })).output(hostViewSchema),
     /** Password or passphrase for this session of the engine; kept in memory only. */
     provideSecret: call
       .input(

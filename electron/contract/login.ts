@@ -1,5 +1,27 @@
-/** What the SSH configuration of the engine's computer says, and what a login asks of a person. */
+/** How a host is logged in to: what the operator chose, what the SSH configuration says, and what a login asks of a person. */
 import { z } from 'zod';
+
+/** How the engine logs in. Secrets are never part of it: they are asked for when they are needed. */
+export const hostAuthSchema = z.discriminatedUnion('kind', [
+  /** The SSH agent and then the user's default keys, as ssh does it. */
+  z.object({ kind: z.literal('default') }),
+  z.object({ kind: z.literal('key'), path: z.string().min(1) }),
+  z.object({ kind: z.literal('agent') }),
+  z.object({ kind: z.literal('password') }),
+]);
+export type HostAuth = z.infer<typeof hostAuthSchema>;
+
+/** [user@]host[:port], several separated by commas: the first is reached first. */
+export const jumpsSchema = z
+  .string()
+  .max(1000)
+  .regex(
+    /^(none|[^\s,;|&$`'"<>\\-][^\s,;|&$`'"<>\\]*(,[^\s,;|&$`'"<>\\-][^\s,;|&$`'"<>\\]*)*)$/,
+    'give jump hosts as [user@]host[:port],…',
+  );
+
+/** With what a host is reached: Synod's own SSH, or the OpenSSH client of the engine's computer. */
+export const transportSchema = z.enum(['builtin', 'openssh']);
 
 /** A host of the SSH configuration, as ssh would reach it. */
 export const configuredHostSchema = z.object({

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { linkSchema } from '../../cluster-node/contract/fault.ts';
 import { hostSampleSchema, nodeSampleSchema, serviceStateSchema } from '../../cluster-node/contract/sample.ts';
+import { hostAuthSchema, jumpsSchema, transportSchema } from './login.ts';
 
 export { formatBallot } from '../../cluster-node/contract/ballot.ts';
 export type { Link } from '../../cluster-node/contract/fault.ts';
@@ -42,25 +43,6 @@ export const failureSchema = z.object({
 });
 export type Failure = z.infer<typeof failureSchema>;
 
-/** How the engine logs in. Secrets are never part of it: they are asked for when they are needed. */
-export const hostAuthSchema = z.discriminatedUnion('kind', [
-  /** The SSH agent and then the user's default keys, as ssh does it. */
-  z.object({ kind: z.literal('default') }),
-  z.object({ kind: z.literal('key'), path: z.string().min(1) }),
-  z.object({ kind: z.literal('agent') }),
-  z.object({ kind: z.literal('password') }),
-]);
-export type HostAuth = z.infer<typeof hostAuthSchema>;
-
-/** [user@]host[:port], several separated by commas: the first is reached first. */
-export const jumpsSchema = z
-  .string()
-  .max(1000)
-  .regex(
-    /^(none|[^\s,;|&$`'"<>\\-][^\s,;|&$`'"<>\\]*(,[^\s,;|&$`'"<>\\-][^\s,;|&$`'"<>\\]*)*)$/,
-    'give jump hosts as [user@]host[:port],…',
-  );
-
 export const hostAddressSchema = z.object({
   name: nameSchema,
   address: z.string().min(1).max(253),
@@ -71,6 +53,7 @@ export const hostAddressSchema = z.object({
   alias: z.string().min(1).max(253).nullable().default(null),
   /** Jump hosts, instead of those that the SSH configuration names; `none`: reached directly. null: as configured. */
   via: jumpsSchema.nullable().default(null),
+  transport: transportSchema.default('builtin'),
 });
 /** As it is given: what has a default may be left out. */
 export type NewHost = z.input<typeof hostAddressSchema>;

@@ -85,6 +85,7 @@ function compose(options: EngineOptions, folder: StateFolder, clock: () => numbe
     secrets,
     knownHostsPath: folder.file('known_hosts'),
     labKnownHostsPath: labLayout(labRoot).knownHosts,
+    nodePath: resources.nodeExecutable,
     log,
     clock,
   });

@@ -83,6 +83,10 @@ function fleetCalls(os: Os, { fleet, hosts, privileges, store, operations, promp
         await hosts.trustKey(input.hostId, input.fingerprint);
         return fleet.hostView(input.hostId);
       }),
+      setTransport: os.hosts.setTransport.handler(async ({ input: { hostId, transport } }) => {
+        await hosts.move(hostId, { ...hosts.get(hostId), transport });
+        return fleet.hostView(hostId);
+      }),
       provideSecret: os.hosts.provideSecret.handler(async ({ input }) => {
         if (input.purpose === 'login') await hosts.provideSecret(input.hostId, input.secret);
         else {

@@ -14,8 +14,8 @@ import { newKeyPair } from '../../electron/engine/ssh/key-pair.ts';
 import { SshPool } from '../../electron/engine/ssh/pool.ts';
 import type { SshError } from '../../electron/engine/ssh/ssh-error.ts';
 import type { SshTarget } from '../../electron/engine/ssh/target.ts';
-import { type ConfiguredHome, configuredHome, knownLines, nobody } from './configured-place.ts';
-import { eventually, hasSshd, makeFolder, type Place, SSHD, startOpenSsh } from './places.ts';
+import { type ConfiguredHome, configuredHome, knownLines } from './configured-place.ts';
+import { eventually, hasSshd, makeFolder, nobody, type Place, SSHD, startOpenSsh } from './places.ts';
 
 const canRun = hasSshd && existsSync('/usr/bin/ssh-agent');
 it.for(canRun ? [] : [`skipped: no ${SSHD} or ssh-agent here`])('%s', (_reason, { skip }) => skip());

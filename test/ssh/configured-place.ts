@@ -1,17 +1,11 @@
 /** A home of its own with an SSH configuration, and targets from it, as the engine makes them. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { LoginSecrets, TargetWish } from '../../electron/engine/ssh/config/configured-target.ts';
+import type { TargetWish } from '../../electron/engine/ssh/config/configured-target.ts';
 import { configuredTarget } from '../../electron/engine/ssh/config/configured-target.ts';
 import { type ConfigWorld, realWorld } from '../../electron/engine/ssh/config/world.ts';
-import type { SshTarget } from '../../electron/engine/ssh/target.ts';
-import type { Place } from './places.ts';
-
-export const nobody: LoginSecrets = {
-  passphrase: () => async () => await Promise.reject(new Error('nobody is there')),
-  password: () => async () => await Promise.reject(new Error('nobody is there')),
-  answer: () => async () => null,
-};
+import type { LoginSecrets, SshTarget } from '../../electron/engine/ssh/target.ts';
+import { nobody, type Place } from './places.ts';
 
 export interface ConfiguredHome {
   world: ConfigWorld;

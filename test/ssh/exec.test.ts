@@ -1,4 +1,4 @@
-/** Commands, channels and uploads, the same against OpenSSH's sshd and against the embedded hosts. */
+/** Commands, channels and uploads, the same against OpenSSH's sshd and the embedded hosts, and with either transport. */
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,11 +7,16 @@ import type { HostConnection } from '../../electron/engine/ssh/connection.ts';
 import { SshPool } from '../../electron/engine/ssh/pool.ts';
 import { sh } from '../../electron/engine/ssh/shell-command.ts';
 import { type UploadRequest, upload } from '../../electron/engine/ssh/upload.ts';
-import { eventually, hasSshd, type Place, SSHD, startEmbedded, startOpenSsh } from './places.ts';
+import { eventually, hasSsh, hasSshd, type Place, SSHD, startEmbedded, startOpenSsh, withSystemSsh } from './places.ts';
 
 const servers = [
   { name: 'the embedded hosts', start: startEmbedded, here: true },
   { name: "OpenSSH's sshd", start: startOpenSsh, here: hasSshd },
+  {
+    name: "OpenSSH's sshd, with the system's ssh",
+    start: async () => withSystemSsh(await startOpenSsh()),
+    here: hasSshd && hasSsh,
+  },
 ];
 
 it.for(hasSshd ? [] : [`skipped: no ${SSHD} here to test against`])('%s', (_reason, { skip }) => skip());

@@ -10,7 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type LabServerProgram, labDown, labUp } from '../../electron/engine/lab/lab.ts';
 import type { LabState } from '../../electron/engine/lab/lab-state.ts';
-import type { SshTarget } from '../../electron/engine/ssh/target.ts';
+import type { LoginSecrets, SshTarget } from '../../electron/engine/ssh/target.ts';
 
 export interface Place {
   target: SshTarget;
@@ -28,6 +28,7 @@ export const labServer: LabServerProgram = {
 
 export const SSHD = '/usr/sbin/sshd';
 export const hasSshd = existsSync(SSHD);
+export const hasSsh = existsSync('/usr/bin/ssh');
 
 export async function makeFolder(): Promise<string> {
   return await mkdtemp(join(tmpdir(), 'synod-'));
@@ -120,6 +121,22 @@ SetEnv SHLVL=1
     await rm(folder, { recursive: true });
   };
   return { target, folder, log: () => readFileSync(join(folder, 'log'), 'utf8'), stop };
+}
+
+export const nobody: LoginSecrets = {
+  passphrase: () => async () => await Promise.reject(new Error('nobody is there')),
+  password: () => async () => await Promise.reject(new Error('nobody is there')),
+  answer: () => async () => null,
+};
+
+/** The same place, reached with the system's ssh. */
+export function withSystemSsh(place: Place): Place {
+  const { target } = place;
+  const key = target.auth.find((one) => one.kind === 'key');
+  if (key === undefined) throw new Error('the place has no key');
+  const auth = { kind: 'key', path: key.path } as const;
+  const openSsh = { alias: target.address, configPaths: [], auth, secrets: nobody };
+  return { ...place, target: { ...target, openSsh } };
 }
 
 /** A TCP server that accepts and says nothing, like a frozen host. */

@@ -1,6 +1,7 @@
 /** Adds a host: who it is, how to log in, then whatever it asks, until it is reached and checked. */
 import { useState } from 'react';
-import { type Failure, type HostAuth, type HostView, nameSchema } from '../../../electron/contract/model.ts';
+import type { HostAuth } from '../../../electron/contract/login.ts';
+import { type Failure, type HostView, nameSchema } from '../../../electron/contract/model.ts';
 import { engine } from '../../live/connection.ts';
 import { failureOf } from '../../live/failure.ts';
 import { useHosts } from '../../live/fleet.ts';

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import type { ConfiguredHost } from '../../contract/login.ts';
-import type { Failure, HostAuth, HostView, NewHost } from '../../contract/model.ts';
+import type { ConfiguredHost, HostAuth } from '../../contract/login.ts';
+import type { Failure, HostView, NewHost } from '../../contract/model.ts';
 import type { EngineClient } from '../../serve/engine-socket.ts';
 import {
   CommandFailure,
@@ -15,6 +15,7 @@ import { findHost, observedFleet, parseName } from '../find.ts';
 import { resolveStateDir } from '../state-dir.ts';
 import { table } from '../table.ts';
 import { addHostCheckCommand } from './host-check.ts';
+import { addHostTransportCommand, transportOption } from './host-transport.ts';
 import { askAtTerminal } from '../terminal.ts';
 import { wholeNumber } from './lab.ts';
 
@@ -24,13 +25,14 @@ interface AddOptions {
   readonly user?: string;
   readonly via?: string;
   readonly alias?: string;
+  readonly transport?: HostView['transport'];
   readonly key?: string;
   readonly agent?: boolean;
   readonly passwordStdin?: boolean;
   readonly fingerprint?: string;
 }
 
-/** `synod host add|import|list|check|remove`. */
+/** `synod host add|import|list|check|transport|remove`. */
 export function addHostCommands(program: Command): void {
   const host = program.command('host').description('machines reached over SSH');
 
@@ -43,6 +45,7 @@ export function addHostCommands(program: Command): void {
     .option('--user <user>', 'login')
     .option('--alias <name>', 'name in ~/.ssh/config (default: the name, without --address)')
     .option('--via <jumps>', 'jump hosts, [user@]host[:port],…, or none')
+    .addOption(transportOption())
     .option('--key <file>', 'private key to log in with')
     .option('--agent', 'log in with the SSH agent only')
     .option('--password-stdin', 'log in with the password (or unlock the key with the passphrase) read from stdin')
@@ -85,6 +88,7 @@ export function addHostCommands(program: Command): void {
     });
 
   addHostCheckCommand(host, program);
+  addHostTransportCommand(host, program);
 }
 
 /** A host that was never reached is a typing error more often than not: nothing is kept of it. */
@@ -173,6 +177,7 @@ async function newHost(client: EngineClient, name: string, given: AddOptions): P
     auth: authOf(given),
     alias,
     via: given.via ?? null,
+    transport: given.transport ?? 'builtin',
   };
 }
 
@@ -252,11 +257,12 @@ function describeHosts(hosts: readonly HostView[]): string {
   const percent = (ratio: number | null | undefined) =>
     ratio === null || ratio === undefined ? null : `${Math.round(ratio * 100)} %`;
   return table(
-    ['host', 'address', 'user', 'state', 'cpu', 'nodes'],
+    ['host', 'address', 'user', 'transport', 'state', 'cpu', 'nodes'],
     hosts.map((host) => [
       host.name,
       `${host.address}:${host.port}`,
       host.user,
+      host.transport,
       host.reachability.state,
       percent(host.sample?.cpuRatio),
       host.nodeIds.length,

@@ -37,6 +37,8 @@ export interface HostsOptions {
   readonly knownHostsPath: string;
   /** The lab's own known_hosts: its hosts are made anew with new keys at the same addresses. null: there is no lab. */
   readonly labKnownHostsPath: string | null;
+  /** What runs JavaScript. */
+  readonly nodePath: string;
   readonly log: Logger;
   readonly clock: () => number;
 }
@@ -63,7 +65,7 @@ export class Hosts {
     const { home } = options.world;
     const known = [options.knownHostsPath, join(home, '.ssh/known_hosts'), '/etc/ssh/ssh_known_hosts'];
     this.#secretSources = { secrets: options.secrets, prompts: options.prompts, answered: new Map() };
-    this.#pool = new SshPool({ knownHostsPaths: known });
+    this.#pool = new SshPool({ knownHostsPaths: known, nodePath: options.nodePath });
     for (const host of options.store.listHosts()) this.#observe(host);
   }
 
@@ -131,7 +133,7 @@ export class Hosts {
     }
   }
 
-  /** Takes over another address, port, user or way to log in, and connects there. Throws FailureError `notFound`. */
+  /** Takes over another address, port, user, way to log in or transport, and connects there. Throws FailureError `notFound`. */
   async move(hostId: string, given: NewHost): Promise<void> {
     const host = this.get(hostId);
     this.#live.get(hostId)?.unsubscribe();
@@ -275,10 +277,10 @@ export class Hosts {
   /** What SSH configuration and record say together; read anew at each login, so that an edit counts at the next one. */
   async #targetOf(host: StoredHost): Promise<SshTarget> {
     const { world } = this.#options;
-    const { address: hostName, port, user, name, auth, via } = host;
+    const { address: hostName, port, user, name, auth, via, transport } = host;
     const secrets = loginSecrets(host, this.#secretSources);
     const overrides = { hostName, port, user, proxyJump: via ?? undefined };
-    const wish = { alias: host.alias ?? host.address, name, overrides, auth };
+    const wish = { alias: host.alias ?? host.address, name, overrides, auth, transport };
     // A lab host is at an address of this computer with a key that Synod made: no configuration was written for it.
     const isLab = host.origin === 'lab';
     const target = await configuredTarget(wish, secrets, isLab ? { ...world, files: [] } : world);
@@ -364,7 +366,7 @@ function lostState(kind: string): Reachability['state'] {
   if (kind === 'hostKeyUnknown') return 'hostKeyUnknown';
   if (kind === 'hostKeyChanged' || kind === 'hostKeyRevoked') return 'hostKeyChanged';
   // The failure tells these apart; to the operator each is a login that has to be put right.
-  return ['authFailed', 'keyFileUnreadable', 'passphraseNeeded', 'badConfiguration'].includes(kind)
+  return ['authFailed', 'keyFileUnreadable', 'passphraseNeeded', 'badConfiguration', 'noSshClient'].includes(kind)
     ? 'authFailed'
     : 'unreachable';
 }

@@ -5,8 +5,7 @@
  */
 import type { Prompts } from '../prompts.ts';
 import type { SecretStore } from '../secrets.ts';
-import type { LoginSecrets } from '../ssh/config/configured-target.ts';
-import type { SecretCallback } from '../ssh/target.ts';
+import type { LoginSecrets, SecretCallback } from '../ssh/target.ts';
 
 export interface SecretSources {
   readonly secrets: SecretStore;

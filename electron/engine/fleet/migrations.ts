@@ -23,6 +23,7 @@ const steps: readonly string[] = [
      json_set(doc, '$.alias', NULL, '$.via', NULL) FROM hosts ORDER BY rowid;
    DROP TABLE hosts;
    ALTER TABLE hosts_2 RENAME TO hosts;`,
+  `UPDATE hosts SET doc = json_set(doc, '$.transport', 'builtin');`,
 ];
 
 /** What is kept of the past; older rows go when the store is opened. */

@@ -16,6 +16,7 @@ const host: StoredHost = {
   auth: { kind: 'default' },
   alias: null,
   via: null,
+  transport: 'builtin',
   origin: 'operator',
   addedAtUnixMs: 5,
   facts: null,
@@ -138,7 +139,7 @@ describe('the fleet store', () => {
       CREATE TABLE operations (operation_id TEXT PRIMARY KEY, state TEXT NOT NULL, doc TEXT NOT NULL);
       CREATE TABLE events (event_id INTEGER PRIMARY KEY AUTOINCREMENT, cluster_id TEXT, doc TEXT NOT NULL);
       PRAGMA user_version = 1`);
-    const { alias: _alias, via: _via, ...before } = host;
+    const { alias: _alias, via: _via, transport: _transport, ...before } = host;
     const insert = (sql: string, ...values: (string | number)[]): void => void old.prepare(sql).run(...values);
     insert(
       'INSERT INTO hosts VALUES (?, ?, ?, 22, ?, ?)',

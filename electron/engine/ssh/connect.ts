@@ -199,18 +199,21 @@ class Attempt {
     const locked = this.#login.lockedKey;
     if (locked !== null) return passphraseNeeded(this.#parts.target, locked);
     const tried = this.#login.tried.join('; ');
+    const { onlyOpenSsh } = this.#parts.target;
     return new SshError({
       kind: 'authFailed',
       host: hostLabel(this.#parts.target),
       problem: `the host refused the login of "${this.#parts.target.user}" (${tried === '' ? cause.message : tried})`,
       nextStep:
-        'Check the user name, and put the public key into ~/.ssh/authorized_keys on the host or give another key.',
+        onlyOpenSsh === undefined
+          ? 'Check the user name, and put the public key into ~/.ssh/authorized_keys on the host or give another key.'
+          : `Reach it with the system's ssh (synod host transport HOST openssh): only that can use ${onlyOpenSsh}, which is configured for it.`,
       cause,
     });
   }
 }
 
-function passphraseNeeded(target: SshTarget, locked: { path: string; wasWrong: boolean }): SshError {
+export function passphraseNeeded(target: SshTarget, locked: { path: string; wasWrong: boolean }): SshError {
   const { path, wasWrong } = locked;
   return new SshError({
     kind: 'passphraseNeeded',

@@ -34,6 +34,8 @@ export interface SshPoolOptions {
   concurrentConnects?: number | undefined;
   /** How long a connection may take to show that it lives after sleep or a change of network; 3,000. */
   probeTimeoutMs?: number | undefined;
+  /** What runs JavaScript where the system's ssh has a question; this process' own program. */
+  nodePath?: string | undefined;
   /** How sleep and changes of the network are noticed. */
   senses?: WakeSenses | undefined;
   /** In [0, 1); Math.random. */
@@ -239,6 +241,7 @@ export class HostConnection {
         knownHostsPaths: this.#options.knownHostsPaths,
         connectTimeoutMs: this.#options.connectTimeoutMs ?? 10_000,
         keepaliveIntervalMs: this.#options.keepaliveIntervalMs ?? 5_000,
+        nodePath: this.#options.nodePath ?? process.execPath,
         openWay: async (to) => await this.#orGiveUp(this.#shared.openWay(to, signal), signal),
         enter: async () => await this.#orGiveUp(this.#shared.connects.enter(signal), signal),
         signal,

@@ -17,6 +17,8 @@ export async function assertKeyFile(target: SshTarget): Promise<void> {
   const text = await readFile(only.path).catch((error: NodeJS.ErrnoException) => error);
   if (text instanceof Error)
     throw unreadable(target, only.path, { why: reasons[text.code ?? ''] ?? text.message, cause: text });
+  // OpenSSH understands more than Synod's own SSH.
+  if (target.openSsh !== undefined) return;
   const parsed = ssh2.utils.parseKey(text);
   if (parsed instanceof Error && !isEncrypted(parsed))
     throw unreadable(target, only.path, { why: 'it is no private key that is understood', cause: parsed });
@@ -32,7 +34,9 @@ function unreadable(target: SshTarget, path: string, at: { why: string; cause: E
     host: hostLabel(target),
     problem: `the key file ${path} on this computer cannot be used: ${at.why}; the host was not contacted`,
     nextStep:
-      'Put the private key there or correct its path, make sure that you may read it, then check the host again.',
+      target.onlyOpenSsh === undefined
+        ? 'Put the private key there or correct its path, make sure that you may read it, then check the host again.'
+        : `Reach the host with the system's ssh (synod host transport HOST openssh): only that can use ${target.onlyOpenSsh}.`,
     cause: at.cause,
   });
 }

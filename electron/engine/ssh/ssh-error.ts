@@ -18,6 +18,8 @@ export type SshErrorKind =
   | 'hostKeyRevoked'
   /** The operator's SSH configuration cannot be used as it stands: the host was not contacted. */
   | 'badConfiguration'
+  /** The host is to be reached with the system's ssh, and there is none that can be used. */
+  | 'noSshClient'
   /** The connection ended before the command could be sent: nothing was run. */
   | 'connectionLost'
   /** The command ran to its end with an exit code that was not expected, or was killed by a signal. */
@@ -101,6 +103,7 @@ export function needsOperator(error: SshError): boolean {
     'sudoRefused',
     'sudoPasswordNeeded',
     'badConfiguration',
+    'noSshClient',
   ].includes(error.kind);
 }
 

@@ -75,7 +75,7 @@ function stopOnHost(channel: ClientChannel): void {
   channel.close();
 }
 
-function notForwarded(
+export function notForwarded(
   host: string,
   place: { address: string; port: number },
   cause: Error & { reason?: number },

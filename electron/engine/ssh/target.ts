@@ -22,8 +22,28 @@ export type SshAuth =
   /** One answer for each prompt; null: nobody answers. */
   | { kind: 'interactive'; answer: (questions: Questions) => Promise<readonly string[] | null> };
 
+/** With what a host is reached: Synod's own SSH, or the system's OpenSSH client. */
+export type Transport = 'builtin' | 'openssh';
+
 /** What the operator chose; `default`: as ssh would do it. */
 export type AuthChoice = { kind: 'default' } | { kind: 'key'; path: string } | { kind: 'agent' } | { kind: 'password' };
+
+/** Where secrets come from when a login wants them. `login`: "user@address:port". */
+export interface LoginSecrets {
+  passphrase: (keyPath: string) => SecretCallback;
+  password: (login: string) => SecretCallback;
+  answer: (login: string) => (questions: Questions) => Promise<readonly string[] | null>;
+}
+
+/** What the system's OpenSSH client is given, for a host that is reached with it (`openssh/`). */
+export interface OpenSshLogin {
+  /** The name under which it looks the host up in its configuration. */
+  alias: string;
+  /** Its configuration files, in the order in which they are asked. */
+  configPaths: readonly string[];
+  auth: AuthChoice;
+  secrets: LoginSecrets;
+}
 
 /** How the bytes get to the host where it is not reached directly. */
 export type Way = { kind: 'jump'; hop: SshTarget } | { kind: 'command'; command: string };
@@ -52,6 +72,10 @@ export interface SshTarget {
   keepaliveCountMax?: number | undefined;
   addressFamily?: 4 | 6 | undefined;
   localAddress?: string | undefined;
+  /** Reached with the system's OpenSSH client, and so are the jump hosts before it; absent: with Synod's own SSH. */
+  openSsh?: OpenSshLogin | undefined;
+  /** What is configured for its login and only OpenSSH can use, in words. */
+  onlyOpenSsh?: string | undefined;
 }
 
 /** "user@address:port": where the login is. */

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { Duplex } from 'node:stream';
 import type { HostConnection } from './connection.ts';
+import { atTheHop } from './hop-failure.ts';
 import type { OpenWay } from './link.ts';
 import { SshError } from './ssh-error.ts';
 import { hostLabel, type SshTarget } from './target.ts';
@@ -24,19 +25,6 @@ export function openWayOver(hop: (target: SshTarget) => HostConnection): OpenWay
 /** As a TCP socket does it: when the other side has ended, so do we. Without that a dead host would seem to listen on. */
 function endingAsOne(stream: Duplex): Duplex {
   return stream.on('end', () => stream.end());
-}
-
-/** What went wrong at a jump host, as a failure of the host behind it that says so; its key can be trusted all the same. */
-function atTheHop(target: SshTarget, error: SshError): SshError {
-  const said = /^(?:the )?jump host /.test(error.problem) ? error.problem : `jump host ${error.host}: ${error.problem}`;
-  return new SshError({
-    kind: error.kind,
-    host: hostLabel(target),
-    problem: said,
-    nextStep: error.nextStep,
-    offeredKey: error.offeredKey ?? undefined,
-    cause: error,
-  });
 }
 
 const MAX_STDERR_CHARACTERS = 1000;

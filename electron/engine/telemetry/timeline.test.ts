@@ -40,6 +40,7 @@ describe('the timeline', () => {
         auth: { kind: 'default' },
         alias: null,
         via: null,
+        transport: 'builtin',
         origin: 'operator',
         addedAtUnixMs: NOW,
         facts: null,

@@ -292,6 +292,7 @@ function seed(store: FleetStore): void {
       auth: { kind: 'default' },
       alias: null,
       via: null,
+      transport: 'builtin',
       origin: 'operator',
       addedAtUnixMs: NOW,
       facts: null,

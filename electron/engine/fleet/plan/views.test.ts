@@ -86,7 +86,7 @@ describe('host view', () => {
       hostView({
         silence,
         nowUnixMs: NOW,
-        host: { ...host, auth: { kind: 'default' }, alias: null, via: null, facts: null },
+        host: { ...host, auth: { kind: 'default' }, alias: null, via: null, transport: 'builtin', facts: null },
         reachability: { state: 'reachable', sinceUnixMs: 0, offeredKey: null, failure: null },
         observation: { sample, observedAtUnixMs: NOW - ageMs },
         clockOffsetMs: 2,

@@ -48,6 +48,7 @@ export function hostView(input: HostInput): HostView {
     auth: host.auth,
     alias: host.alias,
     via: host.via,
+    transport: host.transport,
     origin: host.origin,
     facts: host.facts,
     reachability: reachabilityOf(input),

@@ -11,6 +11,7 @@ const view = (number: number): HostView => ({
   auth: { kind: 'default' },
   alias: null,
   via: null,
+  transport: 'builtin',
   origin: 'operator',
   reachability: { state: 'reachable', sinceUnixMs: 0, offeredKey: null, failure: null },
   facts: {

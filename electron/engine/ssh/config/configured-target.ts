@@ -2,24 +2,19 @@
 import { SshError } from '../ssh-error.ts';
 import {
   type AuthChoice,
-  type Questions,
-  type SecretCallback,
+  type LoginSecrets,
+  type OpenSshLogin,
   type SshAuth,
   type SshTarget,
+  type Transport,
   usualKeyFiles,
   type Way,
 } from '../target.ts';
 import { ConfigError } from './config-error.ts';
+import { onlyForOpenSsh } from './only-openssh.ts';
 import { formatJumps } from './jumps.ts';
 import { resolveSettings, type SshOverrides, type SshSettings } from './settings.ts';
 import type { ConfigWorld } from './world.ts';
-
-/** Where secrets come from when a login wants them. `login`: "user@address:port". */
-export interface LoginSecrets {
-  passphrase: (keyPath: string) => SecretCallback;
-  password: (login: string) => SecretCallback;
-  answer: (login: string) => (questions: Questions) => Promise<readonly string[] | null>;
-}
 
 export interface TargetWish {
   /** What ssh would be given as the host: an alias of the configuration, or an address. */
@@ -28,6 +23,8 @@ export interface TargetWish {
   name?: string | undefined;
   overrides: SshOverrides;
   auth: AuthChoice;
+  /** `builtin` where absent. */
+  transport?: Transport | undefined;
 }
 
 /** As many jump hosts as anybody has; a chain that leads back to itself ends here. */
@@ -40,7 +37,7 @@ export async function configuredTarget(
   world: ConfigWorld,
 ): Promise<SshTarget> {
   try {
-    return await targetOf(wish, { secrets, world, hops: 0 });
+    return await targetOf(wish, { secrets, world, hops: 0, transport: wish.transport ?? 'builtin' });
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     throw new SshError({
@@ -58,6 +55,8 @@ interface Parts {
   world: ConfigWorld;
   /** Jump hosts from the host that is wanted to this one. */
   hops: number;
+  /** Of the host that is wanted, and so of its jump hosts. */
+  transport: Transport;
 }
 
 async function targetOf(wish: TargetWish, parts: Parts): Promise<SshTarget> {
@@ -79,7 +78,13 @@ async function targetOf(wish: TargetWish, parts: Parts): Promise<SshTarget> {
     keepaliveCountMax: aliveS === null || aliveS === 0 ? undefined : Math.max(1, settings.serverAliveCountMax),
     addressFamily: settings.addressFamily ?? undefined,
     localAddress: settings.bindAddress ?? undefined,
+    ...(parts.transport === 'openssh' ? { openSsh: openSshLogin(wish, parts) } : {}),
+    onlyOpenSsh: (await onlyForOpenSsh(wish.auth, settings, parts.world)) ?? undefined,
   };
+}
+
+function openSshLogin(wish: TargetWish, { world, secrets }: Parts): OpenSshLogin {
+  return { alias: wish.alias, configPaths: world.files.map(({ path }) => path), auth: wish.auth, secrets };
 }
 
 /** As ssh: through the last of the jump hosts, which is reached through those before it. */
