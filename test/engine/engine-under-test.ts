@@ -8,7 +8,7 @@ import type { ContractRouterClient } from '@orpc/contract';
 import { createRouterClient } from '@orpc/server';
 import { build } from 'esbuild';
 import { pino } from 'pino';
-import type { Contract } from '../../electron/contract/contract.ts';
+import type { Contract, FleetSnapshot } from '../../electron/contract/contract.ts';
 import type { Operation } from '../../electron/contract/model.ts';
 import { createEngine, type Engine, type EngineOptions, type EngineResources } from '../../electron/engine/engine.ts';
 import { labDown } from '../../electron/engine/lab/lab.ts';
@@ -87,6 +87,13 @@ export async function ended(client: Client, operationId: string): Promise<Operat
   for await (const operation of await client.operations.watch({ operationId })) last = operation;
   if (last === null) throw new Error('the operation was never shown');
   return last;
+}
+
+/** The first snapshot in which it holds, within ten seconds. */
+export async function snapshotWhere(client: Client, holds: (fleet: FleetSnapshot) => boolean): Promise<FleetSnapshot> {
+  const signal = AbortSignal.timeout(10_000);
+  for await (const fleet of await client.fleet.watch(undefined, { signal })) if (holds(fleet)) return fleet;
+  throw new Error('it did not come to that within 10 s');
 }
 
 /** Takes down whatever a test left. */

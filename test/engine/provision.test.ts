@@ -13,16 +13,10 @@ import {
   type EngineUnderTest,
   ended,
   makeStateDir,
+  snapshotWhere,
   startEngine,
   succeeded,
 } from './engine-under-test.ts';
-
-/** The first snapshot in which it holds, within ten seconds. */
-async function snapshotWhere(client: Client, holds: (fleet: FleetSnapshot) => boolean): Promise<FleetSnapshot> {
-  const signal = AbortSignal.timeout(10_000);
-  for await (const fleet of await client.fleet.watch(undefined, { signal })) if (holds(fleet)) return fleet;
-  throw new Error('it did not come to that within 10 s');
-}
 
 describe.skipIf(process.platform !== 'linux')('a cluster on three embedded hosts', { timeout: 120_000 }, () => {
   const stateDir = makeStateDir();

@@ -1,5 +1,5 @@
 /** What only the system's ssh can log in with, and how it asks for what it needs: certificates, passphrases, passwords, questions. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
@@ -12,12 +12,13 @@ import type { Prompt } from '../../electron/contract/login.ts';
 import { Prompts } from '../../electron/engine/prompts.ts';
 import { memorySecretStore } from '../../electron/engine/secrets.ts';
 import { newKeyPair } from '../../electron/engine/ssh/key-pair.ts';
+import { Askpass } from '../../electron/engine/ssh/openssh/askpass.ts';
 import { SshPool } from '../../electron/engine/ssh/pool.ts';
 import { sh } from '../../electron/engine/ssh/shell-command.ts';
 import type { SshError } from '../../electron/engine/ssh/ssh-error.ts';
 import type { AuthChoice, LoginSecrets, SshTarget, Transport } from '../../electron/engine/ssh/target.ts';
 import { type ConfiguredHome, configuredHome, knownLines } from './configured-place.ts';
-import { hasSsh, hasSshd, makeFolder, nobody, type Place, startOpenSsh } from './places.ts';
+import { eventually, hasSsh, hasSshd, makeFolder, nobody, type Place, startOpenSsh } from './places.ts';
 
 const canRun = hasSshd && hasSsh;
 it.for(canRun ? [] : ['skipped: no sshd or no ssh here'])('%s', (_reason, { skip }) => skip());
@@ -121,6 +122,33 @@ describe.runIf(canRun)("logging in with the system's ssh", { timeout: 60_000 }, 
       kind: 'passphraseNeeded',
       problem: expect.stringContaining(key('locked')) as string,
     });
+  });
+
+  it('says that a hardware key waits for a touch, until it was touched', async () => {
+    // ssh's own part is played: it starts the program so, and ends it once the key was touched (readpass.c, notify_start).
+    const person = answering(() => '');
+    const waits: boolean[] = [];
+    const askpass = new Askpass({
+      folder,
+      target: await target({ secrets: person.secrets }),
+      nodePath: process.execPath,
+      waitingForSecret: (waiting) => waits.push(waiting),
+    });
+    await askpass.start();
+    const program = spawn(join(folder, 'askpass'), ['Confirm user presence for key ED25519-SK SHA256:abc'], {
+      env: { ...process.env, SSH_ASKPASS_PROMPT: 'none' },
+      stdio: 'ignore',
+    });
+    await eventually('it is shown', () => person.seen.length === 1);
+    expect([person.seen[0]?.title, person.seen[0]?.fields, waits]).toEqual([
+      'Confirm user presence for key ED25519-SK SHA256:abc',
+      [],
+      [true],
+    ]);
+    program.kill();
+    await eventually('the wait is over', () => waits.length === 2);
+    askpass.close();
+    await person.leave();
   });
 
   it('gives passwords and answers to those who ask for them', async () => {

@@ -83,7 +83,10 @@ describe.runIf(canRun)("a connection of the system's ssh", { timeout: 60_000 }, 
     const channel = await connection.channel(sh`cat`);
     channel.stdout.resume();
     channel.stderr.resume();
-    await expect(connection.exec(sh`:`, { timeoutMs: 500 })).rejects.toMatchObject({ kind: 'timeout' });
+    await expect(connection.exec(sh`:`, { timeoutMs: 500 })).rejects.toMatchObject({
+      kind: 'timeout',
+      problem: 'it had no session free for the command in time',
+    });
     channel.close();
     expect((await connection.exec(sh`echo free`)).stdout).toBe('free\n');
     await strict.stop();

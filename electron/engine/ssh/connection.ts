@@ -203,7 +203,9 @@ export class HostConnection {
         return { link, running: await this.#orGiveUp(opening, waits.signal, abandon) };
       } catch (error) {
         if (!isSessionShortage(error)) throw error;
-        await this.#orGiveUp(delay(SESSION_RETRY_MS), waits.signal);
+        await this.#orGiveUp(delay(SESSION_RETRY_MS), waits.signal).catch((given: SshError) => {
+          throw given.kind === 'timeout' ? this.#noSession(command) : given;
+        });
       }
     }
   }
@@ -281,6 +283,17 @@ export class HostConnection {
     this.#failures += 1;
     const jittered = backoffMs * (0.5 + (this.#options.random ?? Math.random)() / 2);
     this.#setState({ kind: 'lost', error, retryAtUnixMs: needsOperator(error) ? null : Date.now() + jittered });
+  }
+
+  #noSession(command: ShellCommand): SshError {
+    return new SshError({
+      kind: 'timeout',
+      host: this.label,
+      command,
+      problem: 'it had no session free for the command in time',
+      nextStep:
+        'Nothing was run. Other commands hold its sessions; if it stays so, allow more in its sshd_config (MaxSessions, 10 by default).',
+    });
   }
 
   #lostError(why: string, cause: Error | undefined): SshError {

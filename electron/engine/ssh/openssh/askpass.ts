@@ -78,15 +78,27 @@ export class Askpass {
     const asked = askedSchema.parse(JSON.parse(line));
     this.#parts.waitingForSecret(true);
     try {
-      const answer = await this.#answer(readQuestion(asked.text, asked.hint));
-      socket.end(answer === null ? '' : `${answer}\n`);
+      const question = readQuestion(asked.text, asked.hint);
+      if (question.kind === 'notice') await this.#showUntilClosed(question.text, socket);
+      else {
+        const answer = await this.#answer(question);
+        socket.end(answer === null ? '' : `${answer}\n`);
+      }
     } finally {
       this.#parts.waitingForSecret(false);
     }
   }
 
+  /** ssh ends its program when the key was touched; however long that takes, the host is not to blame for it. */
+  async #showUntilClosed(text: string, socket: Socket): Promise<void> {
+    const closed = once(socket, 'close');
+    socket.resume();
+    void this.#ask(this.#loginOf(null), { title: text, text: null });
+    await closed;
+  }
+
   /** null: nobody answers. */
-  async #answer(question: AskpassQuestion): Promise<string | null> {
+  async #answer(question: Exclude<AskpassQuestion, { kind: 'notice' }>): Promise<string | null> {
     const { secrets } = this.#login;
     switch (question.kind) {
       case 'passphrase':
@@ -100,9 +112,6 @@ export class Askpass {
           return await this.#secret(secrets.password(login), `password ${login}`);
         return (await this.#ask(login, { title: '', text: question.text }))?.[0] ?? null;
       }
-      case 'notice':
-        await this.#ask(this.#loginOf(null), { title: question.text, text: null });
-        return '';
       case 'confirmation':
         return null;
     }
