@@ -8,7 +8,6 @@ import { EtcdClient } from '../../electron/engine/etcd/client.ts';
 import { labStatus } from '../../electron/engine/lab/lab.ts';
 import {
   buildResources,
-  type Client,
   cleanUp,
   type EngineUnderTest,
   ended,
