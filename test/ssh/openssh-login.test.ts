@@ -1,5 +1,6 @@
 /** Reaching hosts with the system's ssh: what it verifies, what it may do, and how it fails; against real sshd. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -88,6 +89,24 @@ describe.runIf(canRun)("a host reached with the system's ssh", { timeout: 60_000
     const error = await failure('behind');
     expect(error.problem).toMatch(/^jump host gate \(.*\): its host key is not known yet/);
     expect(seen(error)).toEqual(seen(await failure('behind', 'builtin')));
+  });
+
+  it('is known by a certificate of its own', async () => {
+    const keygen = (...args: string[]): void => void execFileSync('ssh-keygen', ['-q', ...args]);
+    keygen('-t', 'ed25519', '-N', '', '-f', join(folder, 'ca'));
+    const certified = await startOpenSsh('', '127.0.2.4', (at) => {
+      keygen('-s', join(folder, 'ca'), '-I', 'db2', '-h', '-n', '127.0.2.4', join(at, 'host.pub'));
+      appendFileSync(join(at, 'sshd_config'), `HostCertificate ${join(at, 'host-cert.pub')}\n`);
+    });
+    home.write(hostLines('db2', certified));
+    const known = (names: string): void =>
+      writeFileSync(home.knownHostsPath, `@cert-authority ${names} ${readFileSync(join(folder, 'ca.pub'), 'utf8')}`);
+    known('127.0.9.*');
+    expect(await failure('db2')).toMatchObject({ kind: 'hostKeyUnknown' });
+    known('127.0.2.*');
+    const connection = await pool.connection(await targetOf('db2'));
+    expect((await connection.exec(sh`echo certified`)).stdout).toBe('certified\n');
+    await certified.stop();
   });
 
   it('keeps to what Synod insists on, whatever the configuration says', async () => {
