@@ -11,7 +11,7 @@ import { FailureNote } from '../../ui/failure-note.tsx';
 import { SelectField, TextField } from '../../ui/field.tsx';
 import { HostDialog } from './host-dialog.tsx';
 
-const blank = { name: '', address: '', port: '22', user: '', auth: 'default', keyPath: '' };
+const blank = { name: '', address: '', port: '22', user: '', auth: 'default', keyPath: '', transport: 'builtin' };
 type Form = typeof blank;
 
 export function AddHostDialog({ open, onClose }: { open: boolean; onClose: () => void }) {
@@ -43,7 +43,9 @@ export function AddHostDialog({ open, onClose }: { open: boolean; onClose: () =>
     setFailure(null);
     try {
       const { name, address, user } = form;
-      setAdded(await engine().hosts.add({ name, address: address.trim(), port, user, auth: authOf(form) }));
+      const transport = form.transport === 'openssh' ? 'openssh' : 'builtin';
+      const auth = authOf(form);
+      setAdded(await engine().hosts.add({ name, address: address.trim(), port, user, auth, transport }));
     } catch (error) {
       setFailure(failureOf(error));
     }
@@ -127,6 +129,16 @@ export function AddHostDialog({ open, onClose }: { open: boolean; onClose: () =>
             onChange={(event) => set({ keyPath: event.target.value })}
           />
         )}
+        <SelectField
+          className="col-span-6"
+          label="Reach it with"
+          value={form.transport}
+          onChange={(event) => set({ transport: event.target.value })}
+          options={[
+            { value: 'builtin', label: "Synod's own SSH" },
+            { value: 'openssh', label: "this computer's ssh: certificates, hardware keys" },
+          ]}
+        />
       </form>
     </Dialog>
   );
