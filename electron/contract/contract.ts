@@ -5,6 +5,7 @@
 import { eventIterator, oc } from '@orpc/contract';
 import { z } from 'zod';
 import { backupManifestSchema, localPathSchema } from './backup.ts';
+import { adoptionRequestSchema, adoptionSchema, passphraseSchema, sealedKeysSchema } from './adoption.ts';
 import { configuredHostSchema, promptSchema, transportSchema } from './login.ts';
 import {
   actionSchema,
@@ -213,6 +214,18 @@ export const contract = {
         tls: z.object({ ca: z.string(), cert: z.string(), key: z.string() }).nullable(),
       }),
     ),
+    /** What the hosts tell of a cluster that this console does not have, or has as it was earlier. Changes nothing, here or there. */
+    lookToAdopt: call.input(adoptionRequestSchema).output(adoptionSchema),
+    /** Takes over the cluster with its hosts; `digest`: only this very record. Changes nothing on any host. */
+    adopt: call.input(adoptionRequestSchema.extend({ digest: z.string() })).output(adoptionSchema),
+    /** The authority's key for another console, sealed by the passphrase. */
+    exportKeys: call
+      .input(z.object({ clusterId: clusterIdSchema, passphrase: passphraseSchema }))
+      .output(z.object({ sealed: sealedKeysSchema, authority: z.string() })),
+    /** Before or after the cluster was taken over. */
+    importKeys: call
+      .input(z.object({ sealed: sealedKeysSchema, passphrase: z.string().max(1000) }))
+      .output(z.object({ clusterId: clusterIdSchema, name: nameSchema, authority: z.string() })),
     /** History of the window, then one append a second. `windowMs`: 1 minute to 1 hour. */
     series: call
       .input(z.object({ clusterId: clusterIdSchema, windowMs: z.number().int().min(60_000).max(3_600_000) }))

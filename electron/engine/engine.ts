@@ -26,6 +26,7 @@ import { Shipping } from './provision/apply/shipped-files.ts';
 import { CertificateDates } from './provision/certificate-dates.ts';
 import { Clusters } from './provision/clusters.ts';
 import { LabFleet } from './provision/lab-fleet.ts';
+import { LOCK_SECONDS } from './provision/shared/shared-truth.ts';
 import type { EngineResources } from './resources.ts';
 import { createRouter, type EngineRouter } from './router.ts';
 import { Prompts } from './prompts.ts';
@@ -50,6 +51,8 @@ export interface EngineOptions {
   readonly secrets?: SecretStore;
   /** For tests: another home and other SSH configuration files. */
   readonly sshWorld?: Partial<ConfigWorld>;
+  /** How long an operation's lock on a host holds that is not renewed; default LOCK_SECONDS. */
+  readonly lockSeconds?: number;
 }
 
 export interface Engine {
@@ -58,6 +61,8 @@ export interface Engine {
   /** Ends connections and running operations. Nodes go on. */
   close(): Promise<void>;
 }
+
+const PARTING_MS = 2000;
 
 /** Throws FailureError: `stateFolderInUse`, `stateFolderUnusable`, `storeCorrupt`, `storeTooNew`. */
 export async function createEngine(options: EngineOptions): Promise<Engine> {
@@ -72,7 +77,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
 }
 
 function compose(options: EngineOptions, folder: StateFolder, clock: () => number): Engine {
-  const { log, resources } = options;
+  const { log, resources, lockSeconds = LOCK_SECONDS } = options;
   const labRoot = labRootFor(folder.path);
   const store = new FleetStore({ path: folder.file('fleet.db'), clock });
   const operations = new Operations({ store, log, clock });
@@ -104,7 +109,7 @@ function compose(options: EngineOptions, folder: StateFolder, clock: () => numbe
   const dates = new CertificateDates({ clustersDir, clock });
   const seeds = new Seeds({ store, clustersDir });
   const shared = { store, operations, hosts, agents, resources, log, clock };
-  const clusters = new Clusters({ ...shared, privileges, shipping, clustersDir, dates, seeds, nodes });
+  const clusters = new Clusters({ ...shared, privileges, shipping, clustersDir, dates, seeds, nodes, lockSeconds });
   const backups = new Backups({ store, operations, clusters, nodes, clock });
   const lab = new LabFleet({ root: labRoot, resources, store, hosts, agents, clusters, operations });
   const engineVersion = resources.nodeBundleVersion;
@@ -152,6 +157,8 @@ function compose(options: EngineOptions, folder: StateFolder, clock: () => numbe
       fleet.stop();
       prompts.close();
       await agents.close();
+      // Long enough to release locks on hosts; what waits for a connection is ended with it.
+      await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, PARTING_MS).unref())]);
       hosts.close();
       await ended;
       store.close();

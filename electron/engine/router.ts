@@ -140,6 +140,10 @@ function clusterCalls(os: Os, parts: RouterParts) {
         return { heartbeatMs, electionTimeoutMs };
       }),
       access: os.clusters.access.handler(({ input }) => clusters.access(input.clusterId)),
+      lookToAdopt: os.clusters.lookToAdopt.handler(({ input }) => clusters.sharing.look(input)),
+      adopt: os.clusters.adopt.handler(({ input }) => clusters.sharing.adopt(input)),
+      exportKeys: os.clusters.exportKeys.handler(({ input }) => clusters.sharing.exportKeys(input)),
+      importKeys: os.clusters.importKeys.handler(({ input }) => clusters.sharing.importKeys(input)),
       series: os.clusters.series.handler(({ input, signal }) => {
         const members = store.listMembers(clusters.get(input.clusterId).clusterId);
         return clusterSeries({

@@ -10,7 +10,7 @@ const program = fileURLToPath(new URL('killed-engine.ts', import.meta.url));
 export interface KilledEngine {
   readonly stateDir: string;
   readonly resources: EngineResources;
-  /** `tryIt`, `apply NAME`, `destroy NAME`, `rotate NAME` or `restore NAME FILE`. */
+  /** `tryIt`, `apply NAME`, `restart NAME`, `destroy NAME`, `rotate NAME` or `restore NAME FILE`. */
   readonly work: readonly string[];
 }
 
@@ -32,11 +32,41 @@ export async function killAfter(engine: KilledEngine, milliseconds: number): Pro
   return last;
 }
 
-async function run(engine: KilledEngine, onLine: (line: string, kill: () => void) => void): Promise<void> {
-  const { stateDir, resources, work } = engine;
-  const child = spawn(process.execPath, [program, stateDir, JSON.stringify(resources), ...work], {
+export interface PausedEngine {
+  /** Lets it go on, and returns its last line. */
+  wake(): Promise<string>;
+  kill(): void;
+}
+
+/** Stopped (SIGSTOP), as by a computer that sleeps, when it begins this step. */
+export async function pauseAtStep(engine: KilledEngine, step: string): Promise<PausedEngine> {
+  const child = start(engine);
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  let last = '';
+  for (let line = await lines.next(); !line.done; line = await lines.next()) {
+    last = line.value;
+    if (last === `begun ${step}` || last.startsWith('ended')) break;
+  }
+  if (last !== `begun ${step}`) throw new Error(`before ${step} it ${last}`);
+  child.kill('SIGSTOP');
+  return {
+    wake: async () => {
+      child.kill('SIGCONT');
+      for (let line = await lines.next(); !line.done; line = await lines.next()) last = line.value;
+      return last;
+    },
+    kill: () => void child.kill('SIGKILL'),
+  };
+}
+
+function start({ stateDir, resources, work }: KilledEngine) {
+  return spawn(process.execPath, [program, stateDir, JSON.stringify(resources), ...work], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
+}
+
+async function run(engine: KilledEngine, onLine: (line: string, kill: () => void) => void): Promise<void> {
+  const child = start(engine);
   const exited = once(child, 'exit');
   for await (const line of createInterface({ input: child.stdout })) onLine(line, () => child.kill('SIGKILL'));
   await exited;

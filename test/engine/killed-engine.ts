@@ -1,7 +1,7 @@
 /**
  * An engine that is meant to be killed: works on the cluster of its state folder and tells each step on stdout as it begins.
- * Arguments: state folder, resources as JSON, and what to do: `tryIt`, `apply NAME`, `destroy NAME`, `rotate NAME` or
- * `restore NAME FILE`.
+ * Arguments: state folder, resources as JSON, and what to do: `tryIt`, `apply NAME`, `restart NAME`, `destroy NAME`, `rotate NAME`
+ * or `restore NAME FILE`.
  */
 import type { EngineResources } from '../../electron/engine/engine.ts';
 import { type Client, startEngine } from './engine-under-test.ts';
@@ -18,12 +18,18 @@ async function begin(client: Client, [what = '', name = '', path = '']: string[]
   if (what === 'rotate')
     return (await client.clusters.rotateCertificates({ clusterId, authority: true, hold: false, why: 'killed' }))
       .operationId;
+  if (what === 'restart') return (await client.clusters.restart({ clusterId, why: 'killed' })).operationId;
   if (cluster?.lifecycle === 'destroying') return (await client.clusters.resume({ clusterId })).operationId;
   return (await client.actions.run({ kind: 'clusterDestroy', clusterId, confirmName: name })).operationId;
 }
 
 const [stateDir = '', resources = '', ...asked] = process.argv.slice(2);
-const { client, engine } = await startEngine(stateDir, JSON.parse(resources) as EngineResources);
+const lockSeconds = process.env['SYNOD_TEST_LOCK_SECONDS'];
+const { client, engine } = await startEngine(
+  stateDir,
+  JSON.parse(resources) as EngineResources,
+  lockSeconds === undefined ? {} : { lockSeconds: Number(lockSeconds) },
+);
 const operationId = await begin(client, asked);
 process.stdout.write('begun\n');
 const told = new Set<string>();

@@ -128,6 +128,30 @@ describe.skipIf(obstacle !== null)(`the system place (skipped: ${obstacle})`, { 
     expect(JSON.stringify(entry)).not.toContain(PASSWORD);
   });
 
+  it('is found with its record by another console, by sudo, and taken over with the certificates of its nodes', async () => {
+    const elsewhere = makeStateDir();
+    const other = await startEngine(elsewhere, resources);
+    const first = under;
+    try {
+      under = other;
+      const asked = [await addHost('x1', 1, 'ops'), await addHost('x3', 3, 'root')];
+      const request = { hostIds: asked, cluster: 'orders', authority: null };
+      const found = await other.client.clusters.lookToAdopt(request);
+      expect(found).toMatchObject({ place: 'system', differences: [], standing: 'new' });
+      expect(found.members.map(({ host, state }) => `${host} ${state}`)).toEqual(['x1 seen', 'db2 unknown', 'x3 seen']);
+      expect(await other.client.clusters.adopt({ ...request, digest: found.digest })).toMatchObject({
+        standing: 'same',
+        differences: [expect.stringContaining('db2')],
+      });
+      const { clusters } = await other.client.fleet.get();
+      expect(clusters).toMatchObject([{ name: 'orders', lifecycle: 'provisioned', nodes: [{}, {}, {}] }]);
+    } finally {
+      under = first;
+      await other.engine.close();
+      rmSync(elsewhere, { recursive: true, force: true });
+    }
+  });
+
   it('says what changed where a plan is stale, mends what was changed by hand, and restarts only that node', async () => {
     const { client } = under;
     const clusterId = (await client.fleet.get()).clusters[0]?.clusterId ?? '';

@@ -9,6 +9,7 @@ import { follow } from '../follow.ts';
 import { resolveStateDir } from '../state-dir.ts';
 import { table } from '../table.ts';
 import { addBackupCommands } from './backup.ts';
+import { addAdoptCommands } from './adopt.ts';
 import {
   addPlaceOptions,
   addPlanCommands,
@@ -20,7 +21,7 @@ import {
 import { addRollingCommands } from './rolling.ts';
 import { addRotateCommand } from './rotate.ts';
 
-/** `synod cluster create|plan|apply|restart|configure|status|access|destroy`. */
+/** `synod cluster create|plan|apply|restart|configure|adopt|export-keys|import-keys|status|access|destroy`. */
 export function addClusterCommands(program: Command): void {
   const cluster = program.command('cluster').description('Paxos clusters on the hosts of the fleet');
   const stateDir = () => resolveStateDir(program.opts<GlobalOptions>().state);
@@ -29,6 +30,7 @@ export function addClusterCommands(program: Command): void {
   addRollingCommands(program, cluster);
   addRotateCommand(program, cluster);
   addBackupCommands(program, cluster);
+  addAdoptCommands(program, cluster);
 
   addPlaceOptions(
     cluster

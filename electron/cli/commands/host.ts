@@ -32,7 +32,7 @@ interface AddOptions {
   readonly fingerprint?: string;
 }
 
-/** `synod host add|import|list|check|transport|remove`. */
+/** `synod host add|import|list|trust|check|transport|remove`. */
 export function addHostCommands(program: Command): void {
   const host = program.command('host').description('machines reached over SSH');
 
@@ -71,6 +71,21 @@ export function addHostCommands(program: Command): void {
       await withEngine(resolveStateDir(options.state), async (client) => {
         const { hosts } = await observedFleet(client, 4000);
         printResult(options, { ok: true, hosts }, () => describeHosts(hosts));
+      });
+    });
+
+  host
+    .command('trust')
+    .argument('<name>')
+    .description('trust the key of a host whose key is not known yet')
+    .option('--fingerprint <SHA256:…>', 'the one that you expect; without it you are asked at the terminal')
+    .action(async (name: string, given: { fingerprint?: string }) => {
+      const options = program.opts<GlobalOptions>();
+      await withEngine(resolveStateDir(options.state), async (client) => {
+        const { hostId } = findHost(await client.fleet.get(), name);
+        const { host: seen } = await client.hosts.check({ hostId });
+        const trusted = await settleHostKey(client, seen, given.fingerprint);
+        printResult(options, { ok: true, host: trusted }, () => `${trusted.name}: ${describeReach(trusted)}`);
       });
     });
 
@@ -215,13 +230,13 @@ async function settleHostKey(client: EngineClient, host: HostView, expected: str
 function notReached(host: HostView) {
   return {
     kind: 'unreachable',
-    message: `${host.name} was not added: it is ${host.reachability.state}.`,
+    message: `${host.name} cannot be used: it is ${host.reachability.state}.`,
     host: host.name,
     step: 'connect',
     command: null,
     exitCode: null,
     stderr: null,
-    nextStep: 'Correct the address, port or login, and add it again.',
+    nextStep: 'Correct the address, port or login.',
   };
 }
 

@@ -4,8 +4,8 @@ import { randomInt } from 'node:crypto';
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz0123456789';
 const LENGTH = 8;
 
-/** Host, cluster, node, operation, fault. */
-export type IdKind = 'h' | 'c' | 'n' | 'o' | 'f';
+/** Host, cluster, node, operation, fault, console. */
+export type IdKind = 'h' | 'c' | 'n' | 'o' | 'f' | 'k';
 
 export function newId(kind: IdKind): string {
   let id = `${kind}-`;

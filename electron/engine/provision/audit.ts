@@ -1,9 +1,9 @@
 /** Who changed what on hosts, when and why, with every command that was run for it. Written down as it happens. */
-import { hostname, userInfo } from 'node:os';
 import { type AuditEntry, auditEntrySchema } from '../../contract/plan.ts';
 import type { FleetStore } from '../fleet/store.ts';
 import { failureOf } from '../operations/failure.ts';
 import { CommandLog } from './apply/command-log.ts';
+import { loginHere } from './shared/this-console.ts';
 
 const AUDIT = 'audit';
 
@@ -32,7 +32,7 @@ export class Audit {
       const endedAtUnixMs = result === 'unknown' ? null : this.#clock();
       const entry: AuditEntry = {
         ...about,
-        who: `${userInfo().username}@${hostname()}`,
+        who: loginHere(),
         startedAtUnixMs,
         endedAtUnixMs,
         result,

@@ -95,9 +95,14 @@ export async function issue(authority: KeyPair, leaf: LeafRequest, nowUnixMs: nu
 
 /** The first certificate of a PEM text, with a line break at its end. Throws RangeError when there is none. */
 export function firstCertificate(text: string): string {
-  const found = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/.exec(text);
-  if (found === null) throw new RangeError('there is no certificate in PEM form');
-  return `${found[0]}\n`;
+  const [first] = certificatesIn(text);
+  if (first === undefined) throw new RangeError('there is no certificate in PEM form');
+  return first;
+}
+
+/** All of them, each with a line break at its end. */
+export function certificatesIn(text: string): string[] {
+  return (text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []).map((one) => `${one}\n`);
 }
 
 /** 127 random bits: positive and without a sign byte (RFC 5280, section 4.1.2.2). */

@@ -7,7 +7,9 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { StoredMember } from '../fleet/records.ts';
+import { FailureError } from '../operations/failure.ts';
 import {
+  certificatesIn,
   clientApiLeaf,
   createAuthority,
   firstCertificate,
@@ -17,7 +19,7 @@ import {
   operatorLeaf,
   peerLeaf,
 } from './certificates.ts';
-import { loadPair, savePair } from './key-files.ts';
+import { loadCertificate, loadKey, loadPair, savePair } from './key-files.ts';
 import { KeyRotation, type Rotation } from './key-rotation.ts';
 
 export interface NodeKeys {
@@ -25,6 +27,14 @@ export interface NodeKeys {
   readonly authority: string;
   readonly peer: KeyPair;
   readonly client: KeyPair;
+}
+
+/** What the console has of a cluster's authority. */
+export interface AuthorityHere {
+  /** PEM; empty: none was made or taken over yet. */
+  readonly certificates: readonly string[];
+  /** null: this console cannot sign. */
+  readonly pair: KeyPair | null;
 }
 
 /** Paths for etcd clients. */
@@ -51,8 +61,7 @@ export class ClusterKeys {
 
   /** Makes what is missing of the authority and the operator's certificate. */
   async ensure(): Promise<void> {
-    const standing = await this.#standing();
-    const authority = await this.#authority(standing);
+    const authority = await this.#authority();
     if ((await loadPair([this.#dir], 'operator')) === null)
       await savePair(this.#dir, 'operator', await issue(authority, operatorLeaf(), this.#clock()));
   }
@@ -60,7 +69,7 @@ export class ClusterKeys {
   /** The node's certificates, made when they are asked for first. */
   async ofNode(member: StoredMember): Promise<NodeKeys> {
     const standing = await this.#standing();
-    const authority = await this.#authority(standing);
+    const authority = await this.#authority();
     const leaf = async (name: string, request: LeafRequest) =>
       (await loadPair(standing.leaves, name)) ??
       savePair(standing.home, name, await issue(authority, request, this.#clock()));
@@ -68,18 +77,29 @@ export class ClusterKeys {
       leaf(`${member.nodeId}-peer`, peerLeaf(member.nodeId, member.address)),
       leaf(`${member.nodeId}-client`, clientApiLeaf(member.nodeId, member.address)),
     ]);
-    return { authority: await this.#trusted(standing, authority), peer, client };
+    return { authority: await this.#trusted(standing, authority.certificate), peer, client };
   }
 
   /** The node's certificates where all of them were made already; else null. Makes nothing. */
   async known(member: StoredMember): Promise<NodeKeys | null> {
     const standing = await this.#standing();
     const [authority, peer, client] = await Promise.all([
-      loadPair(standing.authorities, AUTHORITY),
+      loadCertificate(standing.authorities, AUTHORITY),
       loadPair(standing.leaves, `${member.nodeId}-peer`),
       loadPair(standing.leaves, `${member.nodeId}-client`),
     ]);
     return authority && peer && client ? { authority: await this.#trusted(standing, authority), peer, client } : null;
+  }
+
+  /** Makes nothing. While the authority is replaced, both are believed, and the one that signs is the phase's. */
+  async authorityHere(): Promise<AuthorityHere> {
+    const { authorities } = await this.#standing();
+    const folders = [...authorities, this.#dir, this.rotation.nextDir];
+    const texts = await Promise.all(folders.map((folder) => loadCertificate([folder], AUTHORITY)));
+    const certificates = [...new Set(texts.flatMap((text) => (text === null ? [] : certificatesIn(text))))];
+    const [certificate] = certificates;
+    const key = await loadKey(authorities, AUTHORITY);
+    return { certificates, pair: certificate === undefined || key === null ? null : { certificate, key } };
   }
 
   access(): AccessFiles {
@@ -94,18 +114,19 @@ export class ClusterKeys {
     return join(this.#dir, name);
   }
 
-  /** Only one that is not there at all is made: while it is replaced, it is there. */
-  async #authority({ authorities }: Standing): Promise<KeyPair> {
-    const pair =
-      (await loadPair(authorities, AUTHORITY)) ??
-      (await savePair(this.#dir, AUTHORITY, await createAuthority(this.#clusterId, this.#clock())));
-    return { ...pair, certificate: firstCertificate(pair.certificate) };
+  /** Only one that is not there at all is made: while it is replaced, it is there; and where it was taken over, its key may not be. */
+  async #authority(): Promise<KeyPair> {
+    const { certificates, pair } = await this.authorityHere();
+    if (pair === null && certificates.length > 0) throw noAuthorityKey(this.#clusterId);
+    const made = pair ?? (await savePair(this.#dir, AUTHORITY, await createAuthority(this.#clusterId, this.#clock())));
+    return { ...made, certificate: firstCertificate(made.certificate) };
   }
 
-  async #trusted({ trusts }: Standing, signing: KeyPair): Promise<string> {
-    if (trusts === 'signing') return firstCertificate(signing.certificate);
-    const both = [this.#dir, this.rotation.nextDir].map((folder) => loadPair([folder], AUTHORITY));
-    return (await Promise.all(both)).map((pair) => firstCertificate(pair?.certificate ?? '')).join('');
+  /** `signing`: a certificate. */
+  async #trusted({ trusts }: Standing, signing: string): Promise<string> {
+    if (trusts === 'signing') return firstCertificate(signing);
+    const both = [this.#dir, this.rotation.nextDir].map((folder) => loadCertificate([folder], AUTHORITY));
+    return (await Promise.all(both)).map((text) => firstCertificate(text ?? '')).join('');
   }
 
   async #standing(): Promise<Standing> {
@@ -138,4 +159,13 @@ function standingIn(rotation: Rotation | null, { dir, next }: { dir: string; nex
     case 'settle':
       return { leaves: [next, dir], home: dir, authorities: [next, dir], trusts };
   }
+}
+
+/** What only a console with the key can do was asked of one without it. */
+export function noAuthorityKey(cluster: string): FailureError {
+  return new FailureError({
+    kind: 'noAuthorityKey',
+    message: `This console took ${cluster} over without the key of its authority: it can watch it, restart and stop nodes, move leadership and take it down, but not change what its nodes run, add nodes or let clients in. Nothing was changed.`,
+    nextStep: `On the console that has the key: synod cluster export-keys ${cluster} --out FILE. Then here: synod cluster import-keys FILE.`,
+  });
 }

@@ -4,6 +4,7 @@
  * What is wanted is written to the store before any host is touched (node ids, member slots, ports), so that whatever
  * interrupts the work, it can be resumed and comes to the same end: nothing is numbered again and no data is wiped.
  */
+import type { Logger } from 'pino';
 import type { BackupManifest } from '../../contract/backup.ts';
 import type { ClusterPlan } from '../../contract/contract.ts';
 import type { Operation } from '../../contract/model.ts';
@@ -19,11 +20,13 @@ import type { ApplyParts } from './apply/host-apply.ts';
 import { endpointOf } from './apply/serving.ts';
 import { Audit } from './audit.ts';
 import type { CertificateDates } from './certificate-dates.ts';
-import { type AccessFiles, ClusterKeys } from './cluster-keys.ts';
+import { type AccessFiles, ClusterKeys, noAuthorityKey } from './cluster-keys.ts';
 import type { PlanRecord } from './plan/plan-record.ts';
 import { type ClusterRequest, Planning, refusedBy } from './planning.ts';
 import { provisionHosts, removeFromHosts, restartHosts } from './provisioning.ts';
 import { rotateCertificates } from './rotation.ts';
+import { SharedTruth } from './shared/shared-truth.ts';
+import { Sharing } from './shared/sharing.ts';
 
 export interface ClustersOptions extends ApplyParts {
   readonly operations: Operations;
@@ -33,6 +36,9 @@ export interface ClustersOptions extends ApplyParts {
   readonly dates: CertificateDates;
   readonly seeds: Seeds;
   readonly clock: () => number;
+  readonly log: Logger;
+  /** How long an operation's lock on a host holds that is not renewed. */
+  readonly lockSeconds: number;
 }
 
 export interface ApplyRequest {
@@ -53,11 +59,17 @@ export class Clusters {
   readonly #options: ClustersOptions;
   readonly #planning: Planning;
   readonly #audit: Audit;
+  readonly #shared: SharedTruth;
+  /** Clusters and keys from one console to another. */
+  readonly sharing: Sharing;
 
   constructor(options: ClustersOptions) {
     this.#options = options;
     this.#planning = new Planning({ ...options, keysOf: (clusterId) => this.keysOf(clusterId) });
     this.#audit = new Audit(options);
+    const keysOf = (clusterId: string) => this.keysOf(clusterId);
+    this.#shared = new SharedTruth({ ...options, keysOf });
+    this.sharing = new Sharing({ ...options, keysOf, shared: this.#shared });
     this.#markInterrupted();
   }
 
@@ -80,9 +92,9 @@ export class Clusters {
     return new ClusterKeys({ clustersDir: this.#options.clustersDir, clusterId, clock: this.#options.clock });
   }
 
-  /** Endpoints and, as paths on this computer, what etcd clients need. Throws FailureError `notFound`. */
-  access(clusterId: string): { endpoints: string[]; tls: AccessFiles } {
-    this.get(clusterId);
+  /** Endpoints and, as paths on this computer, what etcd clients need. Throws FailureError `notFound`, `noAuthorityKey`. */
+  async access(clusterId: string): Promise<{ endpoints: string[]; tls: AccessFiles }> {
+    await this.#refuseWithoutKey(this.get(clusterId));
     const endpoints = this.#options.store.listMembers(clusterId).map(endpointOf);
     return { endpoints, tls: this.keysOf(clusterId).access() };
   }
@@ -94,8 +106,16 @@ export class Clusters {
 
   /** What would be done on the hosts as they are now. Changes nothing there. */
   async plan(request: ClusterRequest | { clusterId: string }): Promise<ClusterPlan> {
-    if ('clusterId' in request) return this.#planning.ofCluster(this.get(request.clusterId));
+    if ('clusterId' in request) return this.#planOf(this.get(request.clusterId));
     return this.#planning.ofRequest(request);
+  }
+
+  /** A console that is behind would plan to undo what another one did. */
+  async #planOf(cluster: StoredCluster): Promise<ClusterPlan> {
+    const [plan, behind] = await Promise.all([this.#planning.ofCluster(cluster), this.#shared.whyBehind(cluster)]);
+    return behind === null
+      ? plan
+      : { ...plan, refusals: [...plan.refusals, behind], hash: null, hosts: [], changes: 0 };
   }
 
   /** Throws FailureError `refused` with every reason; else writes down what is wanted and starts. */
@@ -185,10 +205,12 @@ export class Clusters {
         why,
         plan: null,
       };
-      return this.#audit.of(about, async (log) => {
-        await restartHosts(this.#parts, cluster, { run, log });
-        return `All ${counted(this.#options.store.listMembers(clusterId).length, 'node')} of ${cluster.name} were restarted.`;
-      });
+      return this.#audit.of(about, (log) =>
+        this.#shared.during({ ...about, cluster, needs: 'majority' }, { run, log }, async (claim) => {
+          await restartHosts(this.#parts, { cluster, claim }, log);
+          return `All ${counted(this.#options.store.listMembers(clusterId).length, 'node')} of ${cluster.name} were restarted.`;
+        }),
+      );
     });
   }
 
@@ -200,9 +222,14 @@ export class Clusters {
     this.#refuseWhileBusy(cluster);
     const kind = 'certificatesRotate';
     const title = `Replace the certificates of ${cluster.name}`;
-    return operations.begin({ kind, title, clusterId }, (run) => {
+    return operations.begin({ kind, title, clusterId }, async (run) => {
+      await this.#refuseWithoutKey(cluster);
       const about = { operationId: run.operationId, kind, title, cluster: cluster.name, why, plan: null };
-      return this.#audit.of(about, (log) => rotateCertificates(this.#parts, { ...request, cluster }, { run, log }));
+      return this.#audit.of(about, (log) =>
+        this.#shared.during({ ...about, cluster, needs: 'majority' }, { run, log }, (claim) =>
+          rotateCertificates(this.#parts, { ...request, cluster, claim }, log),
+        ),
+      );
     });
   }
 
@@ -236,6 +263,12 @@ export class Clusters {
     return this.#beginDestroy(cluster);
   }
 
+  /** A cluster that was taken over may lack it; one that is still to be made gets one. */
+  async #refuseWithoutKey({ clusterId, name }: StoredCluster): Promise<void> {
+    const { certificates, pair } = await this.keysOf(clusterId).authorityHere();
+    if (pair === null && certificates.length > 0) throw noAuthorityKey(name);
+  }
+
   #refuseWhileBusy(cluster: StoredCluster): void {
     const running = this.#options.operations.runningOn(cluster.clusterId);
     if (!running) return;
@@ -265,6 +298,7 @@ export class Clusters {
     const { store, clock } = this.#options;
     const startedAt = clock();
     const before = this.get(clusterId);
+    await this.#refuseWithoutKey(before);
     const cluster: StoredCluster = { ...this.#planning.withVersions(before), lifecycle: 'provisioning' };
     store.putCluster(cluster);
     const about = {
@@ -276,14 +310,16 @@ export class Clusters {
       plan: given.agreed?.hash ?? null,
     };
     try {
-      return await this.#audit.of(about, async (log) => {
-        const changes = await provisionHosts(this.#parts, { cluster, agreed: given.agreed }, { run, log });
-        store.putCluster({ ...cluster, lifecycle: 'provisioned' });
-        await this.#options.seeds.planted(clusterId);
-        const size = store.listMembers(clusterId).length;
-        if (changes === 0) return `Nothing to do: ${cluster.name} serves on ${counted(size, 'node')}.`;
-        return `${cluster.name} serves on ${counted(size, 'node')} after ${seconds(clock() - startedAt)}.`;
-      });
+      return await this.#audit.of(about, (log) =>
+        this.#shared.during({ ...about, cluster, needs: 'majority' }, { run, log }, async (claim) => {
+          const changes = await provisionHosts(this.#parts, { cluster, agreed: given.agreed, claim }, log);
+          store.putCluster({ ...cluster, lifecycle: 'provisioned' });
+          await this.#options.seeds.planted(clusterId);
+          const size = store.listMembers(clusterId).length;
+          if (changes === 0) return `Nothing to do: ${cluster.name} serves on ${counted(size, 'node')}.`;
+          return `${cluster.name} serves on ${counted(size, 'node')} after ${seconds(clock() - startedAt)}.`;
+        }),
+      );
     } catch (error) {
       store.putCluster({ ...cluster, lifecycle: 'incomplete' });
       throw error;
@@ -311,13 +347,17 @@ export class Clusters {
       why: null,
       plan: null,
     };
-    return this.#audit.of(about, async (log) => {
-      const outcome = await removeFromHosts(this.#parts, cluster, { run, log });
-      store.removeCluster(clusterId);
-      this.#options.seeds.forget(clusterId);
-      await this.keysOf(clusterId).remove();
-      return outcome;
-    });
+    return this.#audit.of(about, (log) =>
+      this.#shared.during({ ...about, cluster, needs: 'reachable' }, { run, log }, async (claim) => {
+        await claim.take();
+        const outcome = await removeFromHosts(this.#parts, { cluster, claim }, log);
+        store.removeCluster(clusterId);
+        this.#options.seeds.forget(clusterId);
+        await this.keysOf(clusterId).remove();
+        this.#shared.forget(clusterId);
+        return outcome;
+      }),
+    );
   }
 
   /** A killed engine's provisioning has ended nowhere: it can be resumed. */

@@ -16,6 +16,15 @@ export async function loadPair(folders: readonly string[], name: string): Promis
   return { certificate, key };
 }
 
+/** Without its key, which may be elsewhere. */
+export function loadCertificate(folders: readonly string[], name: string): Promise<string | null> {
+  return readFirst(folders, `${name}.pem`);
+}
+
+export function loadKey(folders: readonly string[], name: string): Promise<string | null> {
+  return readFirst(folders, `${name}.key`);
+}
+
 export async function savePair(folder: string, name: string, pair: KeyPair): Promise<KeyPair> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   await writeDurably(join(folder, `${name}.key`), pair.key);

@@ -15,6 +15,7 @@ import type { ClusterKeys } from './cluster-keys.ts';
 import { type PlanRecord, plannedOnHost, whatChanged } from './plan/plan-record.ts';
 import type { Planning } from './planning.ts';
 import { restartInTurn, type Turn } from './rolling.ts';
+import type { Claim } from './shared/claim.ts';
 
 export const WHOLE = { hostId: null, host: null };
 
@@ -28,15 +29,18 @@ export interface ProvisioningParts extends ApplyParts {
 export interface ProvisionRequest {
   readonly cluster: StoredCluster;
   readonly agreed: PlanRecord | null;
+  /** Taken before the first change. */
+  readonly claim: Claim;
 }
 
 /** Throws FailureError `stalePlan`, and what is in the way on a host. Returns how many things were changed. */
 export async function provisionHosts(
   parts: ProvisioningParts,
-  { cluster, agreed }: ProvisionRequest,
-  { run, log }: { run: OperationRun; log: CommandLog },
+  { cluster, agreed, claim }: ProvisionRequest,
+  log: CommandLog,
 ): Promise<number> {
   const { store, nodes } = parts;
+  const { run } = claim;
   const { clusterId } = cluster;
   const members = store.listMembers(clusterId);
   const wishes = await parts.planning.wishes(cluster, members);
@@ -45,13 +49,15 @@ export async function provisionHosts(
     { ...WHOLE, step: 'Quorum' },
     { ...WHOLE, step: 'Write and read' },
   ]);
-  const work = wishes.map((wish) => new HostApply(parts, wish, { run, log }));
+  const isRecorded = await claim.look();
+  const work = wishes.map((wish) => new HostApply(parts, wish, { run, log, fence: claim.fence }));
   await allHosts(work, (one) => one.check());
   if (agreed) refuseStale(work, agreed);
   const planned = work.reduce((sum, one) => sum + one.looked.steps.length, 0);
   await capture(parts, work);
   const keys = parts.keysOf(clusterId);
   await keys.ensure();
+  if (planned > 0 || !isRecorded) await claim.take();
   await allHosts(work, async (one) => one.useKeys(await keys.ofNode(one.wish.member)));
   await allHosts(work, (one) => one.put());
   await startAll(parts, { work, clusterId, run });
@@ -110,17 +116,20 @@ export function turnOf(one: HostApply, restart: () => Promise<void>): Turn {
 /** Every node of a cluster that runs as it should, one after the other. Throws FailureError `pendingChanges`, and what restarting throws. */
 export async function restartHosts(
   parts: ProvisioningParts,
-  cluster: StoredCluster,
-  { run, log }: { run: OperationRun; log: CommandLog },
+  { cluster, claim }: { cluster: StoredCluster; claim: Claim },
+  log: CommandLog,
 ): Promise<void> {
   const { clusterId } = cluster;
+  const { run } = claim;
   const wishes = await parts.planning.wishes(cluster, parts.store.listMembers(clusterId));
   run.announce(
     ['Connect', 'Check host', 'Restart node', 'Level again'].flatMap((step) =>
       wishes.map(({ host }) => stepName(host, step)),
     ),
   );
-  const work = wishes.map((wish) => new HostApply(parts, wish, { run, log }));
+  // What another console changed since would look like changes that are pending.
+  await claim.look();
+  const work = wishes.map((wish) => new HostApply(parts, wish, { run, log, fence: claim.fence }));
   await allHosts(work, (one) => one.check());
   const pending = work.filter((one) => one.looked.steps.length > 0).map((one) => one.wish.host.name);
   if (pending.length > 0)
@@ -129,6 +138,7 @@ export async function restartHosts(
       message: `Changes are pending on ${pending.join(', ')}: a restart would not leave what runs now. Nothing was restarted.`,
       nextStep: `See them with \`synod cluster plan ${cluster.name}\`, and apply them: that restarts what it must.`,
     });
+  await claim.take();
   const turns = work.map((one) => turnOf(one, () => one.restart()));
   await restartInTurn(parts.nodes, { clusterId, turns }, run);
 }
@@ -136,10 +146,11 @@ export async function restartHosts(
 /** Throws FailureError `incomplete` with what is left. Members go from the store as they go from their hosts; the keys go last. */
 export async function removeFromHosts(
   parts: ProvisioningParts,
-  cluster: StoredCluster,
-  { run, log }: { run: OperationRun; log: CommandLog },
+  { cluster, claim }: { cluster: StoredCluster; claim: Claim },
+  log: CommandLog,
 ): Promise<string> {
   const { store, hosts } = parts;
+  const { run } = claim;
   const members = store.listMembers(cluster.clusterId);
   const wishes = members.map(
     (member): HostWish => ({
@@ -154,7 +165,7 @@ export async function removeFromHosts(
     }),
   );
   run.announce(wishes.flatMap(({ host }) => hostStepsOf('gone', cluster.place).map((step) => stepName(host, step))));
-  const work = wishes.map((wish) => new HostApply(parts, wish, { run, log }));
+  const work = wishes.map((wish) => new HostApply(parts, wish, { run, log, fence: claim.fence }));
   const proofs: string[] = [];
   try {
     await allHosts(work, async (one) => {

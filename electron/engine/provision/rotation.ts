@@ -14,6 +14,7 @@ import type { ClusterKeys } from './cluster-keys.ts';
 import type { Rotation, RotationPhase } from './key-rotation.ts';
 import { type ProvisioningParts, startAll, turnOf, WHOLE } from './provisioning.ts';
 import { restartInTurn } from './rolling.ts';
+import type { Claim } from './shared/claim.ts';
 
 export interface RotationRequest {
   readonly cluster: StoredCluster;
@@ -21,6 +22,8 @@ export interface RotationRequest {
   readonly authority: boolean;
   /** Stop once every node trusts the new authority beside the old one, so that clients can be given their new files. */
   readonly hold: boolean;
+  /** Taken before the first change. */
+  readonly claim: Claim;
 }
 
 interface Work {
@@ -28,6 +31,7 @@ interface Work {
   readonly cluster: StoredCluster;
   readonly keys: ClusterKeys;
   readonly run: OperationRun;
+  readonly claim: Claim;
   readonly log: CommandLog;
 }
 
@@ -42,13 +46,15 @@ const phaseNames: Readonly<Record<RotationPhase, string>> = {
 /** Throws FailureError `pendingChanges` with nothing changed, and what a phase throws. Returns the outcome. */
 export async function rotateCertificates(
   parts: ProvisioningParts,
-  { cluster, authority, hold }: RotationRequest,
-  { run, log }: { run: OperationRun; log: CommandLog },
+  { cluster, authority, hold, claim }: RotationRequest,
+  log: CommandLog,
 ): Promise<string> {
   const keys = parts.keysOf(cluster.clusterId);
-  const work = { parts, cluster, keys, run, log };
+  const work = { parts, cluster, keys, run: claim.run, claim, log };
+  await claim.look();
   const interrupted = await keys.rotation.current();
   if (interrupted === null) await refuseChanges(work);
+  await claim.take();
   let rotation = interrupted ?? (await keys.rotation.begin({ authority }));
   for (let isFresh = interrupted === null; ; isFresh = true) {
     await keys.rotation.share(rotation);
@@ -60,7 +66,7 @@ export async function rotateCertificates(
   }
   await keys.rotation.settle();
   // What was under way was less than what is asked for.
-  if (authority && !rotation.authority) return rotateCertificates(parts, { cluster, authority, hold }, { run, log });
+  if (authority && !rotation.authority) return rotateCertificates(parts, { cluster, authority, hold, claim }, log);
   return sayDone(work, rotation);
 }
 
@@ -120,10 +126,10 @@ function isOfCertificates({ resource }: HostApply['looked']['steps'][number]): b
   return resource.phase === 'Certificates' || resource.kind === 'service';
 }
 
-async function lookAt({ parts, cluster, log }: Work, run: OperationRun): Promise<HostApply[]> {
+async function lookAt({ parts, cluster, claim, log }: Work, run: OperationRun): Promise<HostApply[]> {
   const wishes = await parts.planning.wishes(cluster, parts.store.listMembers(cluster.clusterId));
   run.announce(['Connect', 'Check host'].flatMap((step) => wishes.map(({ host }) => stepName(host, step))));
-  const hosts = wishes.map((wish) => new HostApply(parts, wish, { run, log }));
+  const hosts = wishes.map((wish) => new HostApply(parts, wish, { run, log, fence: claim.fence }));
   await allHosts(hosts, (one) => one.check());
   return hosts;
 }

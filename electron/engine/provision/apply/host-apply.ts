@@ -2,6 +2,7 @@
  * One host and one node: looks, plans, carries the plan out phase by phase, and looks again. The same for what should be there and for
  * what should be gone. A connection that breaks in the middle is made again, and the rest planned from what is there then.
  */
+import type { HostPlace } from '../../../../cluster-node/contract/host-layout.ts';
 import type { ServiceState } from '../../../../cluster-node/contract/sample.ts';
 import type { Agents } from '../../agents/agents.ts';
 import { agentTarget } from '../../agents/agents.ts';
@@ -19,6 +20,7 @@ import { type HostStep, targetOfStep } from '../plan/host-plan.ts';
 import { shownPath } from '../plan/obstacles.ts';
 import { absentPhases, type Phase, presentPhases } from '../plan/resources.ts';
 import { undoOf } from '../plan/undo.ts';
+import { LOCK_LOST } from '../shared/host-scripts.ts';
 import { agentReady } from './agent-ready.ts';
 import type { CommandLog } from './command-log.ts';
 import { executorOn, type HostWish, type LookedHost, type LookParts, lookAtHost, planAgain } from './look.ts';
@@ -46,19 +48,29 @@ export function stepName(host: { hostId: string; name: string }, step: string): 
   return { hostId: host.hostId, host: host.name, step };
 }
 
+/** In which operation it is done. */
+export interface ApplyRun {
+  readonly run: OperationRun;
+  readonly log: CommandLog;
+  /** Lines that keep a script from changing the host when the operation may not any more. */
+  readonly fence: (place: HostPlace) => string;
+}
+
 export class HostApply {
   readonly #parts: ApplyParts;
   readonly #run: OperationRun;
   readonly #log: CommandLog;
+  readonly #fence: (place: HostPlace) => string;
   #wish: HostWish;
   #looked: LookedHost | null = null;
   #changed = 0;
 
-  constructor(parts: ApplyParts, wish: HostWish, at: { run: OperationRun; log: CommandLog }) {
+  constructor(parts: ApplyParts, wish: HostWish, at: ApplyRun) {
     this.#parts = parts;
     this.#wish = wish;
     this.#run = at.run;
     this.#log = at.log;
+    this.#fence = at.fence;
   }
 
   get wish(): HostWish {
@@ -179,7 +191,8 @@ export class HostApply {
 
   async #script(steps: readonly HostStep[]): Promise<void> {
     const { place, gathered } = this.looked;
-    const at = { place: place.name, runDir: place.node(this.#wish.member.nodeId).runDir };
+    const { runDir } = place.node(this.#wish.member.nodeId);
+    const at = { place: place.name, runDir, fence: this.#fence(place) };
     const what = steps.map((step) => `${step.change} ${shownPath(targetOfStep(step), gathered.facts.home)}`).join('; ');
     const executor = await this.#executor(what);
     const options = { stdin: stepScript(steps, at), timeoutMs: SCRIPT_TIMEOUT_MS, signal: this.#run.signal };
@@ -206,6 +219,16 @@ export class HostApply {
           kind: 'diskFull',
           message: `There was no space left on the disk for ${what}. No half file was put in place.`,
           nextStep: 'Free some space on that file system (`df -h` shows it), then run this again: it goes on there.',
+        },
+        { cause: error },
+      );
+    if (exitCode === LOCK_LOST)
+      return new FailureError(
+        {
+          ...facts,
+          kind: 'lockLost',
+          message: `The operation lock on ${this.#wish.host.name} is not this operation's any more: it was not renewed in time (this computer slept, or was cut off), and another one took it. That step changed nothing.`,
+          nextStep: 'See what the other console does, and run this again after it.',
         },
         { cause: error },
       );

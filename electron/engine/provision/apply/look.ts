@@ -145,7 +145,7 @@ export function placeOf(cluster: Pick<StoredCluster, 'place'>, home: string): Ho
 /** With root's rights where the place needs them. */
 export async function executorOn(
   parts: Pick<LookParts, 'hosts' | 'privileges'>,
-  wish: Pick<HostWish, 'cluster' | 'host'>,
+  wish: { readonly cluster: Pick<StoredCluster, 'place'>; readonly host: Pick<StoredHost, 'hostId'> },
   signal?: AbortSignal,
 ): Promise<Executor> {
   const { hostId } = wish.host;

@@ -24,6 +24,8 @@ export interface ScriptPlace {
   readonly place: PlaceName;
   /** The node's `run/` in the home place, where its processes are recorded. */
   readonly runDir: string;
+  /** Lines that end the script where it must not change anything (any more). */
+  readonly fence?: string;
 }
 
 /** Prints `done<TAB><index>` after each step. */
@@ -32,6 +34,7 @@ export function stepScript(steps: readonly HostStep[], at: ScriptPlace): string 
   if (at.place === 'system' && steps.some(touchesUnits)) lines.push('systemctl daemon-reload');
   return `synod_main() {
 ${head(at.place)}
+${at.fence ?? ''}
 ${lines.join('\n')}
 sync_touched
 }

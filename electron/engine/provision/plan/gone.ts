@@ -52,9 +52,10 @@ function data({ place, nodeId, clusterId, dataFolder }: GoneInput): Resource[] {
   return [
     ...inside.map((path): Resource => ({ phase: 'Remove data', kind: 'noTree', path })),
     { phase: 'Remove data', kind: 'noTree', path: `${place.nodesDir}/.removing-${nodeId}` },
-    ...[place.clusterRecord(clusterId), place.operationLock(clusterId)].map(
-      (path): Resource => ({ phase: 'Remove data', kind: 'noFile', path }),
-    ),
+    ...[place.clusterRecord(clusterId), place.operationLock(clusterId)].flatMap((path): Resource[] => [
+      { phase: 'Remove data', kind: 'noFile', path },
+      { phase: 'Remove data', kind: 'noFile', path: `${path}.synod-new` },
+    ]),
     ...(chosen === null
       ? []
       : ([

@@ -9,6 +9,7 @@ import {
   placeSchema,
 } from '../../../contract/model.ts';
 import { planStepSchema } from '../../../contract/plan.ts';
+import { canonicalJson } from './canonical-json.ts';
 import type { HostStep } from './host-plan.ts';
 import type { ObservedHost } from './observed-host.ts';
 import { type Resource, targetOf } from './resources.ts';
@@ -88,18 +89,7 @@ function seenOf(resource: Resource, observed: ObservedHost): string {
 
 /** The text whose digest names the plan: the same for the same hosts in the same state with the same wishes. */
 export function canonicalPlan(plan: Omit<PlanRecord, 'hash'>): string {
-  return JSON.stringify(sorted(plan));
-}
-
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (typeof value !== 'object' || value === null) return value;
-  const fields = value as Record<string, unknown>;
-  return Object.fromEntries(
-    Object.keys(fields)
-      .toSorted((a, b) => (a < b ? -1 : 1))
-      .map((key) => [key, sorted(fields[key])]),
-  );
+  return canonicalJson(plan);
 }
 
 const NAMED_AT_MOST = 5;
