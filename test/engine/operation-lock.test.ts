@@ -9,10 +9,10 @@ import { killAtStep, pauseAtStep } from './kill-engine.ts';
 import { type Console, Consoles } from './two-consoles.ts';
 
 const ports = { peerPort: 17_680, clientPort: 17_679 };
-/** Short, so that an owner's death need not be waited for long. */
-const lockSeconds = 4;
+/** Short, so that an owner's death need not be waited for long; long enough to be renewed in time on a busy computer. */
+const lockSeconds = 12;
 
-describe.skipIf(process.platform !== 'linux')('the operation lock of a cluster', { timeout: 180_000 }, () => {
+describe.skipIf(process.platform !== 'linux')('the operation lock of a cluster', { timeout: 240_000 }, () => {
   const consoles = new Consoles();
   const passphrase = 'correct horse battery staple';
   let resources: EngineResources;
@@ -33,7 +33,7 @@ describe.skipIf(process.platform !== 'linux')('the operation lock of a cluster',
     second = await consoles.start(resources, ['b-1', 'b-2', 'b-3'], { lockSeconds });
     await second.client.clusters.importKeys({ sealed, passphrase });
     await adoptAt(second);
-  });
+  }, 180_000);
   afterAll(async () => {
     delete process.env['SYNOD_TEST_LOCK_SECONDS'];
     await consoles.down();
@@ -61,11 +61,11 @@ describe.skipIf(process.platform !== 'linux')('the operation lock of a cluster',
     const both = await Promise.all([first, second].map(async (one) => ({ one, operation: await restart(one) })));
     const won = both.filter(({ operation }) => operation.state === 'succeeded');
     const lost = both.filter(({ operation }) => operation.state === 'failed');
-    expect([won.length, lost.length]).toEqual([1, 1]);
+    expect([won.length, lost.length], JSON.stringify(both.map(({ operation }) => operation.failure))).toEqual([1, 1]);
     const [winner, loser] = [won[0]?.operation, lost[0]?.operation];
     expect(loser?.failure).toMatchObject({ kind: 'lockedByOther', host: expect.stringMatching(/^[ab]-1$/) });
     expect(loser?.failure?.message).toContain(`"Restart orders", ${winner?.operationId}, since 20`);
-    expect(loser?.failure?.nextStep).toMatch(/within \d s/);
+    expect(loser?.failure?.nextStep).toMatch(/within \d+ s/);
     expect(await changesOf(lost[0]?.one as Console, loser?.operationId ?? '')).toEqual([]);
     const [record, ...others] = records();
     expect(others).toEqual([record, record]);
@@ -94,14 +94,14 @@ describe.skipIf(process.platform !== 'linux')('the operation lock of a cluster',
     await adoptAt(second);
     const early = await restart(second);
     expect(early.failure).toMatchObject({ kind: 'lockedByOther', host: 'b-1' });
-    expect(early.failure?.message).toMatch(/expires in [1-4] s unless it is renewed/);
+    expect(early.failure?.message).toMatch(/expires in \d+ s unless it is renewed/);
     expect(await changesOf(second, early.operationId)).toEqual([]);
     let operation = early;
     const isTried = async () => {
       operation = await restart(second);
       return operation.failure?.kind !== 'lockedByOther';
     };
-    await until('the dead owner keeps nobody out', isTried, 30_000);
+    await until('the dead owner keeps nobody out', isTried, 60_000);
     expect(operation).toMatchObject({ state: 'succeeded' });
     expect(lockStep(operation)?.detail).toMatch(
       /taken over on b-1 from .* \("Restart orders"\), whose lock had expired/,
