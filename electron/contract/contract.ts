@@ -6,6 +6,7 @@ import { eventIterator, oc } from '@orpc/contract';
 import { z } from 'zod';
 import { backupManifestSchema, localPathSchema } from './backup.ts';
 import { adoptionRequestSchema, adoptionSchema, passphraseSchema, sealedKeysSchema } from './adoption.ts';
+import { membersChangeSchema, membersPreviewSchema } from './members.ts';
 import { configuredHostSchema, promptSchema, transportSchema } from './login.ts';
 import {
   actionSchema,
@@ -192,6 +193,12 @@ export const contract = {
           why: z.string().max(500).nullable(),
         }),
       )
+      .output(started),
+    /** What a change of its members would do, and why it may not; from what is observed now. Changes nothing. */
+    previewMembers: call.input(membersChangeSchema).output(membersPreviewSchema),
+    /** One change of its members, followed to its end. What was interrupted goes on when the same is asked for again. */
+    changeMembers: call
+      .input(z.object({ change: membersChangeSchema, acceptOutage: z.boolean(), why: z.string().max(500).nullable() }))
       .output(started),
     /** What its nodes should run with; `plan` shows what that changes, and `apply` restarts them one after the other. */
     configure: call

@@ -113,6 +113,8 @@ export const nodeViewSchema = z.object({
   nodeId: nodeIdSchema,
   memberSlot: z.number().int(),
   name: nameSchema,
+  /** In the newest configuration that a node was heard to be in. `outside`: not yet among its members, or no longer. */
+  standing: z.enum(['voter', 'learner', 'outside']),
   hostId: hostIdSchema,
   address: z.string(),
   peerPort: z.number().int(),
@@ -202,6 +204,10 @@ export const clusterViewSchema = z.object({
   faults: z.array(faultViewSchema),
   /** When the first of its certificates expires; null: unknown. */
   certificatesExpireAtUnixMs: z.number().nullable(),
+  /** Changes of its members that were begun and not ended, a sentence each. */
+  unfinished: z.array(z.string()),
+  /** The cluster has removed them, and their hosts are not cleaned yet. */
+  leaving: z.array(z.object({ nodeId: nodeIdSchema, name: nameSchema, hostId: hostIdSchema })),
 });
 export type ClusterView = z.infer<typeof clusterViewSchema>;
 
@@ -231,6 +237,7 @@ export const operationSchema = z.object({
     'clusterDestroy',
     'clusterRestart',
     'certificatesRotate',
+    'membersChange',
     'clusterBackup',
     'nodeStart',
     'nodeStop',

@@ -132,6 +132,10 @@ function clusterCalls(os: Os, parts: RouterParts) {
       }),
       resume: os.clusters.resume.handler(({ input }) => started(clusters.resume(input.clusterId))),
       restart: os.clusters.restart.handler(({ input }) => started(clusters.restart(input))),
+      previewMembers: os.clusters.previewMembers.handler(({ input }) => clusters.members.preview(input)),
+      changeMembers: os.clusters.changeMembers.handler(async ({ input }) =>
+        started(await clusters.members.begin(input)),
+      ),
       rotateCertificates: os.clusters.rotateCertificates.handler(({ input }) =>
         started(clusters.rotateCertificates(input)),
       ),

@@ -60,6 +60,7 @@ async function writeNodeFolders(): Promise<void> {
       cluster,
       member,
       members,
+      joined: null,
       dataFolder: null,
       seed: null,
       shipped,

@@ -10,7 +10,7 @@ const program = fileURLToPath(new URL('killed-engine.ts', import.meta.url));
 export interface KilledEngine {
   readonly stateDir: string;
   readonly resources: EngineResources;
-  /** `tryIt`, `apply NAME`, `restart NAME`, `destroy NAME`, `rotate NAME` or `restore NAME FILE`. */
+  /** `tryIt`, `apply NAME`, `restart NAME`, `destroy NAME`, `rotate NAME`, `restore NAME FILE` or `members NAME CHANGE`. */
   readonly work: readonly string[];
 }
 
@@ -68,6 +68,9 @@ function start({ stateDir, resources, work }: KilledEngine) {
 async function run(engine: KilledEngine, onLine: (line: string, kill: () => void) => void): Promise<void> {
   const child = start(engine);
   const exited = once(child, 'exit');
-  for await (const line of createInterface({ input: child.stdout })) onLine(line, () => child.kill('SIGKILL'));
-  await exited;
+  try {
+    for await (const line of createInterface({ input: child.stdout })) onLine(line, () => child.kill('SIGKILL'));
+  } finally {
+    await exited;
+  }
 }

@@ -1,8 +1,9 @@
 /**
  * An engine that is meant to be killed: works on the cluster of its state folder and tells each step on stdout as it begins.
- * Arguments: state folder, resources as JSON, and what to do: `tryIt`, `apply NAME`, `restart NAME`, `destroy NAME`, `rotate NAME`
- * or `restore NAME FILE`.
+ * Arguments: state folder, resources as JSON, and what to do: `tryIt`, `apply NAME`, `restart NAME`, `destroy NAME`, `rotate NAME`,
+ * `restore NAME FILE` or `members NAME CHANGE` with the change as JSON.
  */
+import { membersChangeSchema } from '../../electron/contract/members.ts';
 import type { EngineResources } from '../../electron/engine/engine.ts';
 import { type Client, startEngine } from './engine-under-test.ts';
 
@@ -15,6 +16,10 @@ async function begin(client: Client, [what = '', name = '', path = '']: string[]
   }
   const cluster = (await client.fleet.get()).clusters.find((one) => one.name === name);
   const clusterId = cluster?.clusterId ?? '';
+  if (what === 'members') {
+    const change = membersChangeSchema.parse(JSON.parse(path));
+    return (await client.clusters.changeMembers({ change, acceptOutage: false, why: 'killed' })).operationId;
+  }
   if (what === 'rotate')
     return (await client.clusters.rotateCertificates({ clusterId, authority: true, hold: false, why: 'killed' }))
       .operationId;

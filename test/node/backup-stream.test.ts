@@ -10,6 +10,7 @@ import { EtcdClient } from '../../electron/engine/etcd/client.ts';
 import { issue, operatorLeaf } from '../../electron/engine/provision/certificates.ts';
 import { endpointOf } from '../../electron/engine/provision/apply/serving.ts';
 import { createTestCluster, type TestCluster, type TestNode } from '../fixtures/test-cluster.ts';
+import { asFounder } from '../../electron/engine/fleet/records.ts';
 
 let clusters: TestCluster[] = [];
 afterEach(async () => {
@@ -44,7 +45,7 @@ async function loaded(values: number) {
     takeBackup(
       {
         cluster: { clusterId: 'c-test0001', name: 'test', releaseVersion: 'test' },
-        members: [{ ...node.member, clusterId: 'c-test0001', hostId: 'h-test0001', dataFolder: null }],
+        members: [{ ...node.member, clusterId: 'c-test0001', hostId: 'h-test0001', dataFolder: null, ...asFounder }],
         access: paths,
         path,
         force: false,

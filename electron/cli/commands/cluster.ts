@@ -19,6 +19,7 @@ import {
   type PlaceOptions,
 } from './plan.ts';
 import { addRollingCommands } from './rolling.ts';
+import { addMemberCommands } from './members.ts';
 import { addRotateCommand } from './rotate.ts';
 
 /** `synod cluster create|plan|apply|restart|configure|adopt|export-keys|import-keys|status|access|destroy`. */
@@ -29,6 +30,7 @@ export function addClusterCommands(program: Command): void {
   addPlanCommands(program, cluster);
   addRollingCommands(program, cluster);
   addRotateCommand(program, cluster);
+  addMemberCommands(program, cluster);
   addBackupCommands(program, cluster);
   addAdoptCommands(program, cluster);
 
@@ -166,7 +168,7 @@ function describeCluster(cluster: ClusterView): string {
   const rows = cluster.nodes.map((node) => [
     node.name,
     `${node.address}:${node.clientPort}`,
-    node.condition,
+    node.standing === 'voter' ? node.condition : `${node.condition}, ${node.standing}`,
     node.sample === null ? null : formatBallot(node.sample.promised),
     node.sample?.decidedUpTo ?? null,
     node.sample?.appliedUpTo ?? null,
@@ -176,6 +178,7 @@ function describeCluster(cluster: ClusterView): string {
     head,
     second,
     ...certificatesLine(cluster),
+    ...cluster.unfinished.map((sentence) => `unfinished: ${sentence}`),
     table(['node', 'clients', 'condition', 'promised', 'decided', 'applied', 'behind'], rows),
   ].join('\n');
 }

@@ -52,6 +52,7 @@ const changing: ReadonlySet<AgentCall> = new Set<AgentCall>([
   'kill',
   'remove',
   'transferLeadership',
+  'reconfigure',
   'injectFault',
   'healFault',
 ]);

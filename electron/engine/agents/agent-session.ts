@@ -223,7 +223,8 @@ export function notConnected(host: string, call: AgentCall, state: AgentState | 
 }
 
 function timeoutOf(name: AgentCall, params: object): number {
-  if (name === 'transferLeadership' && 'timeoutMs' in params) return Number(params.timeoutMs) + TRANSFER_MARGIN_MS;
+  if ((name === 'transferLeadership' || name === 'reconfigure') && 'timeoutMs' in params)
+    return Number(params.timeoutMs) + TRANSFER_MARGIN_MS;
   return name === 'start' || name === 'stop' || name === 'restart' || name === 'remove'
     ? SERVICE_TIMEOUT_MS
     : CALL_TIMEOUT_MS;

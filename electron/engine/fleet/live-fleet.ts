@@ -164,12 +164,13 @@ export class LiveFleet {
   #situationOf(cluster: StoredCluster): Situation {
     const { store, agents, observations, ledger, certificatesExpireAt, clock } = this.#options;
     const members = store.listMembers(cluster.clusterId);
+    const leaving = store.listLeaving(cluster.clusterId);
     const situation: Situation = {
       nowUnixMs: clock(),
       cluster,
       members,
       hosts: new Map(
-        members.map(({ hostId }) => [
+        [...members, ...leaving].map(({ hostId }) => [
           hostId,
           {
             name: store.getHost(hostId)?.name ?? hostId,
@@ -181,6 +182,7 @@ export class LiveFleet {
       faults: ledger.list(cluster.clusterId),
       leaderSinceUnixMs: null,
       certificatesExpireAtUnixMs: certificatesExpireAt(cluster.clusterId),
+      leaving,
     };
     return { ...situation, leaderSinceUnixMs: this.#leaderSince(situation) };
   }

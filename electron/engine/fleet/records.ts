@@ -47,6 +47,8 @@ export const storedClusterSchema = z.object({
   electionTimeoutMs: z.number().int(),
   /** Where on the hosts its things are (`hostPlace`). */
   place: placeSchema.default('home'),
+  /** The voters it began with, once its members have changed: every node's configuration file names them. Empty: its members are those. */
+  founders: z.array(memberAddressSchema).default([]),
 });
 export type StoredCluster = z.infer<typeof storedClusterSchema>;
 
@@ -55,5 +57,20 @@ export const storedMemberSchema = memberAddressSchema.extend({
   hostId: hostIdSchema,
   /** An absolute folder on the disk that was chosen for its data; null: the place's own. */
   dataFolder: folderSchema.nullable().default(null),
+  /** Of a node that came later: whom it speaks to at first. null: one of the founders. */
+  joined: z
+    .object({ contacts: z.array(memberAddressSchema) })
+    .nullable()
+    .default(null),
+  /** The cluster has removed it, and its host is not cleaned yet. */
+  isLeaving: z.boolean().default(false),
+  /** Its data go from one folder (as `dataFolder`) to another. `isCopied`: the new one is whole, and the node's. */
+  moving: z
+    .object({ from: folderSchema.nullable(), to: folderSchema.nullable(), isCopied: z.boolean() })
+    .nullable()
+    .default(null),
 });
 export type StoredMember = z.infer<typeof storedMemberSchema>;
+
+/** Of a member that the cluster began with. */
+export const asFounder = { joined: null, isLeaving: false, moving: null } as const;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FailureError } from '../operations/failure.ts';
-import type { StoredCluster, StoredHost, StoredMember } from './records.ts';
+import { asFounder, type StoredCluster, type StoredHost, type StoredMember } from './records.ts';
 import { FleetStore } from './store.ts';
 
 const host: StoredHost = {
@@ -33,6 +33,7 @@ const cluster: StoredCluster = {
   heartbeatMs: 50,
   electionTimeoutMs: 500,
   place: 'home',
+  founders: [],
 };
 const member: StoredMember = {
   clusterId: 'c-aaaaaaaa',
@@ -44,6 +45,7 @@ const member: StoredMember = {
   peerPort: 2380,
   clientPort: 2379,
   dataFolder: null,
+  ...asFounder,
 };
 
 describe('the fleet store', () => {

@@ -165,8 +165,17 @@ export class FleetStore {
     this.#write('DELETE FROM clusters WHERE cluster_id = ?', [clusterId]);
   }
 
-  /** By member slot. */
+  /** By member slot; without those that the cluster has removed. */
   listMembers(clusterId: string): StoredMember[] {
+    return this.#membersOf(clusterId).filter((member) => !member.isLeaving);
+  }
+
+  /** Those that the cluster has removed, and whose hosts still carry them as far as is known. */
+  listLeaving(clusterId: string): StoredMember[] {
+    return this.#membersOf(clusterId).filter((member) => member.isLeaving);
+  }
+
+  #membersOf(clusterId: string): StoredMember[] {
     return this.#read(
       storedMemberSchema,
       'SELECT doc FROM members WHERE cluster_id = ? ORDER BY member_slot',
@@ -185,7 +194,7 @@ export class FleetStore {
   putMember(member: StoredMember): void {
     this.#write(
       `INSERT INTO members (node_id, cluster_id, member_slot, host_id, doc) VALUES (?, ?, ?, ?, ?)
-       ON CONFLICT (node_id) DO UPDATE SET host_id = excluded.host_id, doc = excluded.doc`,
+       ON CONFLICT (node_id) DO UPDATE SET member_slot = excluded.member_slot, host_id = excluded.host_id, doc = excluded.doc`,
       [
         member.nodeId,
         member.clusterId,

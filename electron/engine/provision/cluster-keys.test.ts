@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { StoredMember } from '../fleet/records.ts';
+import { asFounder, type StoredMember } from '../fleet/records.ts';
 import { CertificateDates, certificateWarnings } from './certificate-dates.ts';
 import { ClusterKeys, type NodeKeys } from './cluster-keys.ts';
 
@@ -18,6 +18,7 @@ const member: StoredMember = {
   peerPort: 2380,
   clientPort: 2379,
   dataFolder: null,
+  ...asFounder,
 };
 
 describe('the keys of a cluster', () => {

@@ -25,6 +25,7 @@ import type { PlanRecord } from './plan/plan-record.ts';
 import { type ClusterRequest, Planning, refusedBy } from './planning.ts';
 import { provisionHosts, removeFromHosts, restartHosts } from './provisioning.ts';
 import { rotateCertificates } from './rotation.ts';
+import { Members } from './members/members.ts';
 import { SharedTruth } from './shared/shared-truth.ts';
 import { Sharing } from './shared/sharing.ts';
 
@@ -62,6 +63,7 @@ export class Clusters {
   readonly #shared: SharedTruth;
   /** Clusters and keys from one console to another. */
   readonly sharing: Sharing;
+  readonly members: Members;
 
   constructor(options: ClustersOptions) {
     this.#options = options;
@@ -70,6 +72,14 @@ export class Clusters {
     const keysOf = (clusterId: string) => this.keysOf(clusterId);
     this.#shared = new SharedTruth({ ...options, keysOf });
     this.sharing = new Sharing({ ...options, keysOf, shared: this.#shared });
+    this.members = new Members({
+      ...options,
+      provisioning: this.#parts,
+      audit: this.#audit,
+      shared: this.#shared,
+      clusterOf: (clusterId) => this.get(clusterId),
+      refuseWithoutKey: (cluster) => this.#refuseWithoutKey(cluster),
+    });
     this.#markInterrupted();
   }
 

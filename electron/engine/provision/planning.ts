@@ -6,7 +6,7 @@ import { DEFAULT_ELECTION_TIMEOUT_MS, DEFAULT_HEARTBEAT_MS } from '../../../clus
 import type { ClusterPlan } from '../../contract/contract.ts';
 import type { Seeds } from '../backup/seeds.ts';
 import { newId } from '../fleet/ids.ts';
-import type { StoredCluster, StoredMember } from '../fleet/records.ts';
+import { asFounder, type StoredCluster, type StoredMember } from '../fleet/records.ts';
 import { FailureError, failureOf } from '../operations/failure.ts';
 import type { EngineResources } from '../resources.ts';
 import { allHosts } from './all-hosts.ts';
@@ -53,6 +53,10 @@ export class Planning {
 
   constructor(options: PlanningOptions) {
     this.#options = options;
+  }
+
+  get resources(): EngineResources {
+    return this.#options.resources;
   }
 
   /** For a cluster that is not there yet. */
@@ -104,7 +108,8 @@ export class Planning {
         member,
         members,
         keys: await keys.known(member),
-        seed: seeds.of(cluster.clusterId),
+        // Who comes later learns it from the others.
+        seed: member.joined ? null : seeds.of(cluster.clusterId),
         keepVersions: [],
       })),
     );
@@ -123,7 +128,7 @@ export class Planning {
     await Promise.allSettled([...new Set(request.hostIds)].map((hostId) => hosts.gather(hostId)));
     const planned = [];
     for (const hostId of request.hostIds) planned.push(await plannedHost(this.#options, hostId, request));
-    const elsewhere = request.hostIds.flatMap((hostId) => this.#otherPlace(hostId, request.place));
+    const elsewhere = request.hostIds.flatMap((hostId) => this.otherPlace(hostId, request.place));
     const judged = planCluster({
       name: request.name,
       hosts: planned,
@@ -136,7 +141,7 @@ export class Planning {
   }
 
   /** One agent serves a host, and it serves one place. */
-  #otherPlace(hostId: string, place: ClusterRequest['place']): string[] {
+  otherPlace(hostId: string, place: ClusterRequest['place']): string[] {
     const { hosts, store } = this.#options;
     return store.listMembersOnHost(hostId).flatMap((member) => {
       const other = store.getCluster(member.clusterId);
@@ -187,8 +192,12 @@ export class Planning {
       heartbeatMs: DEFAULT_HEARTBEAT_MS,
       electionTimeoutMs: DEFAULT_ELECTION_TIMEOUT_MS,
       place,
+      founders: [],
     });
-    return { cluster, members: draft.members.map((member, at) => ({ ...member, clusterId, memberSlot: at + 1 })) };
+    return {
+      cluster,
+      members: draft.members.map((member, at) => ({ ...member, ...asFounder, clusterId, memberSlot: at + 1 })),
+    };
   }
 
   async #planned(

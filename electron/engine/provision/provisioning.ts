@@ -77,7 +77,7 @@ function refuseStale(work: readonly HostApply[], agreed: PlanRecord): void {
   });
 }
 
-async function capture(parts: ProvisioningParts, work: readonly HostApply[]): Promise<void> {
+export async function capture(parts: ProvisioningParts, work: readonly HostApply[]): Promise<void> {
   await allHosts(work, async ({ wish, looked }) => {
     const hasOurs = looked.place.roots.some((root) => looked.observed.entries.has(root));
     if (looked.steps.length === 0 || hasOurs) return;
@@ -149,21 +149,10 @@ export async function removeFromHosts(
   { cluster, claim }: { cluster: StoredCluster; claim: Claim },
   log: CommandLog,
 ): Promise<string> {
-  const { store, hosts } = parts;
+  const { store } = parts;
   const { run } = claim;
-  const members = store.listMembers(cluster.clusterId);
-  const wishes = members.map(
-    (member): HostWish => ({
-      intent: 'gone',
-      cluster,
-      member,
-      members,
-      host: hosts.get(member.hostId),
-      keys: null,
-      seed: null,
-      keepVersions: versionsOfOthers(parts, member),
-    }),
-  );
+  const membersLeft = () => [...store.listMembers(cluster.clusterId), ...store.listLeaving(cluster.clusterId)];
+  const wishes = membersLeft().map((member) => goneWish(parts, cluster, member));
   run.announce(wishes.flatMap(({ host }) => hostStepsOf('gone', cluster.place).map((step) => stepName(host, step))));
   const work = wishes.map((wish) => new HostApply(parts, wish, { run, log, fence: claim.fence }));
   const proofs: string[] = [];
@@ -177,7 +166,7 @@ export async function removeFromHosts(
       store.removeMember(one.wish.member.nodeId);
     });
   } catch (error) {
-    const kept = new Set(store.listMembers(cluster.clusterId).map((member) => member.nodeId));
+    const kept = new Set(membersLeft().map((member) => member.nodeId));
     throw incomplete(
       cluster,
       await Promise.all(work.filter((one) => kept.has(one.wish.member.nodeId)).map(sayLeft)),
@@ -188,8 +177,21 @@ export async function removeFromHosts(
   return [gone, ...proofs.toSorted()].join(' ');
 }
 
+export function goneWish(parts: ProvisioningParts, cluster: StoredCluster, member: StoredMember): HostWish {
+  return {
+    intent: 'gone',
+    cluster,
+    member,
+    members: [member],
+    host: parts.hosts.get(member.hostId),
+    keys: null,
+    seed: null,
+    keepVersions: versionsOfOthers(parts, member),
+  };
+}
+
 /** What the host is now beside what it was before Synod, in a sentence; null where other nodes are left or nothing is known of then. */
-async function prove(parts: ProvisioningParts, { wish, looked }: HostApply): Promise<string | null> {
+export async function prove(parts: ProvisioningParts, { wish, looked }: HostApply): Promise<string | null> {
   if (wish.keepVersions.length > 0) return null;
   const request = captureOf(wish, looked);
   const proof = await compareWithCapture(parts.store, await executorOn(parts, wish), request);

@@ -9,6 +9,7 @@ import { NOW, nodeIdOf, situationExample } from '../fleet/plan/situation-example
 import { FleetStore } from '../fleet/store.ts';
 import { LeaderChanges } from './leader-changes.ts';
 import { Timeline } from './timeline.ts';
+import { asFounder } from '../fleet/records.ts';
 
 const clusterId = 'c-00000001';
 
@@ -46,8 +47,8 @@ describe('the timeline', () => {
         facts: null,
         place: null,
       });
-    store.putCluster({ ...cluster, runtimeVersion: '1', releaseVersion: '1', place: 'home' });
-    for (const member of members) store.putMember({ ...member, clusterId, dataFolder: null });
+    store.putCluster({ ...cluster, runtimeVersion: '1', releaseVersion: '1', place: 'home', founders: [] });
+    for (const member of members) store.putMember({ ...member, clusterId, dataFolder: null, ...asFounder });
     begin();
   });
   afterEach(() => {

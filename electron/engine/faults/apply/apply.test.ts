@@ -19,6 +19,7 @@ import { isolate } from '../plan/partitions.ts';
 import type { FaultPort } from './fault-port.ts';
 import { healEverything, healFault } from './heal.ts';
 import { injectPartition } from './inject.ts';
+import { asFounder } from '../../fleet/records.ts';
 
 const clusterId = 'c-00000001';
 const faultId = 'f-00000001';
@@ -298,7 +299,7 @@ function seed(store: FleetStore): void {
       facts: null,
       place: null,
     });
-  store.putCluster({ ...cluster, runtimeVersion: '1', releaseVersion: '1', place: 'home' });
+  store.putCluster({ ...cluster, runtimeVersion: '1', releaseVersion: '1', place: 'home', founders: [] });
   for (const member of members)
-    store.putMember({ ...member, clusterId, nodeId: nodeIdOf(member.memberSlot), dataFolder: null });
+    store.putMember({ ...member, clusterId, nodeId: nodeIdOf(member.memberSlot), dataFolder: null, ...asFounder });
 }

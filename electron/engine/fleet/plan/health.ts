@@ -16,10 +16,10 @@ export function healthOf(picture: Picture): Health {
   const alarms = alarmsOf(picture);
   const detail = [margin(picture), ...losses(picture), ...alarms].join(' ');
   if (picture.leader !== null && picture.working.length >= quorumSize) {
-    const whole = picture.working.length === members.length && holdingFaults(situation.faults).length === 0;
+    const whole = picture.working.length === picture.voters.length && holdingFaults(situation.faults).length === 0;
     return { level: whole && alarms.length === 0 ? 'ok' : 'warn', headline: writesHeadline(picture), detail };
   }
-  const alive = members.filter((member) => member.alive === true).length;
+  const alive = members.filter((member) => member.alive === true && member.standing === 'voter').length;
   if (alive < quorumSize && picture.possiblyAlive.length >= quorumSize)
     return { level: 'unknown', headline: 'Whether writes go on is not known.', detail };
   if (picture.working.length >= quorumSize)
@@ -45,14 +45,14 @@ function writesHeadline(picture: Picture): string {
   return rate === 0 ? 'Ready for writes.' : 'Writes are going on.';
 }
 
-function margin({ working, members, quorumSize }: Picture): string {
+function margin({ working, voters, quorumSize }: Picture): string {
   const spare = working.length - quorumSize;
   const need = `writes need ${quorumSize}`;
-  const nodes = `of ${members.length} ${members.length === 1 ? 'node' : 'nodes'}`;
+  const nodes = `of ${voters.length} ${voters.length === 1 ? 'node' : 'nodes'}`;
   if (working.length === 0) return `None ${nodes} works, ${need}.`;
   const verb = working.length === 1 ? 'works' : 'work';
   if (spare < 0) return `Only ${working.length} ${nodes} ${verb}, ${need}.`;
-  return `${working.length} ${nodes} ${verb}, ${need}; tolerates ${spare}${working.length < members.length ? ' more' : ''}.`;
+  return `${working.length} ${nodes} ${verb}, ${need}; tolerates ${spare}${working.length < voters.length ? ' more' : ''}.`;
 }
 
 /** One sentence for each reason why members do not work. */
@@ -60,7 +60,7 @@ function losses(picture: Picture): string[] {
   const groups = new Map<string, { reason: Reason; names: string[] }>();
   for (const member of picture.members) {
     const works = picture.working.includes(member.memberSlot) && member.sample?.quorumConnected;
-    if (works) continue;
+    if (works || member.standing !== 'voter') continue;
     const reason = reasonOf(member, picture);
     const group = groups.get(reason.many) ?? { reason, names: [] };
     group.names.push(member.name);
@@ -122,7 +122,7 @@ function startingFor(service: MemberPicture['service']): Reason {
 
 function reasonOfMinority(member: MemberPicture, picture: Picture): Reason {
   if (isCutByFault(member, picture)) return be('cut off by an injected fault');
-  const alive = picture.members.filter((one) => one.alive === true).length;
+  const alive = picture.members.filter((one) => one.alive === true && one.standing === 'voter').length;
   return alive >= picture.quorumSize
     ? be('cut off from the quorum')
     : { one: 'waits for a quorum', many: 'wait for a quorum' };

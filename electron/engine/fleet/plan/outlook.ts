@@ -18,9 +18,10 @@ export interface Course {
 
 /** Where the cluster stands now: faults, and links on which nothing was heard for longer than an election timeout. */
 export function courseNow(picture: Picture): Course {
+  const voting = picture.members.filter((member) => member.standing === 'voter');
   return {
-    alive: picture.members.filter((member) => member.alive === true).map((member) => member.memberSlot),
-    unheard: picture.members.filter((member) => member.alive === null).map((member) => member.memberSlot),
+    alive: voting.filter((member) => member.alive === true).map((member) => member.memberSlot),
+    unheard: voting.filter((member) => member.alive === null).map((member) => member.memberSlot),
     cut: [...faultLinks(picture), ...silentLinks(picture)],
     leader: picture.leader?.memberSlot ?? null,
   };
@@ -65,7 +66,7 @@ export function quorumOutlook(course: Course, picture: Picture): Consequence['be
   return {
     working,
     size,
-    voters: picture.members.length,
+    voters: picture.voters.length,
     tolerates: certain.candidates.length > 0 ? working - size : Math.min(-1, working - size),
     writable: certain.candidates.length > 0 ? true : atBest.candidates.length > 0 ? null : false,
   };

@@ -4,7 +4,10 @@ import type { NodeView } from '../../../contract/model.ts';
 import { CutLinks, outlookOf, quorumSize } from './links.ts';
 import { FRESH_MS, holdingFaults, type MemberDesired, type NodeObservation, type Situation } from './situation.ts';
 
+export type Standing = NodeView['standing'];
+
 export interface MemberPicture extends MemberDesired {
+  readonly standing: Standing;
   /** Last observation, whatever its age. */
   readonly observation: NodeObservation | null;
   /** Seen within `FRESH_MS`. */
@@ -27,6 +30,10 @@ export interface BelievedLeader {
 export interface Picture {
   readonly situation: Situation;
   readonly members: readonly MemberPicture[];
+  /** Of the newest configuration that a node was heard to be in; 0: none was. */
+  readonly configId: number;
+  /** Member slots of the newest configuration that a node was heard to be in; until one was, of all members. */
+  readonly voters: readonly number[];
   readonly quorumSize: number;
   /** What active faults cut, or may cut. */
   readonly cut: CutLinks;
@@ -39,26 +46,50 @@ export interface Picture {
 }
 
 export function pictureOf(situation: Situation): Picture {
-  const members = situation.members.map((member) => memberPicture(member, situation));
+  const configuration = newestConfiguration(situation);
+  const members = situation.members.map((member) =>
+    memberPicture(member, situation, standingOf(member.memberSlot, configuration)),
+  );
+  const voting = members.filter((member) => member.standing === 'voter');
+  const voters = configuration?.voters ?? voting.map(slotOf);
+  const size = quorumSize(voters.length);
   const leader = believedLeader(members);
   const cut = new CutLinks(holdingFaults(situation.faults).flatMap((fault) => fault.links));
   return {
     situation,
     members,
-    quorumSize: quorumSize(members.length),
+    configId: configuration?.configId ?? 0,
+    voters,
+    quorumSize: size,
     cut,
     leader,
-    working: leader ? members.filter((member) => follows(member, leader)).map(slotOf) : couldWork(members, cut),
-    possiblyAlive: members.filter((member) => member.alive !== false).map(slotOf),
+    working: leader ? voting.filter((member) => follows(member, leader)).map(slotOf) : couldWork(voting, cut, size),
+    possiblyAlive: voting.filter((member) => member.alive !== false).map(slotOf),
   };
 }
 
-function memberPicture(member: MemberDesired, situation: Situation): MemberPicture {
+type Configuration = NodeSample['configuration'];
+
+/** However old the news: configurations only ever follow each other. */
+function newestConfiguration({ members, observations }: Situation): Configuration | null {
+  const heard = members.flatMap(({ nodeId }) => observations.get(nodeId)?.sample?.configuration ?? []);
+  return heard.reduce<Configuration | null>(
+    (newest, one) => (one.configId > (newest?.configId ?? 0) ? one : newest),
+    null,
+  );
+}
+
+function standingOf(memberSlot: number, configuration: Configuration | null): Standing {
+  if (configuration === null || configuration.voters.includes(memberSlot)) return 'voter';
+  return configuration.learners.includes(memberSlot) ? 'learner' : 'outside';
+}
+
+function memberPicture(member: MemberDesired, situation: Situation, standing: Standing): MemberPicture {
   const observation = situation.observations.get(member.nodeId) ?? null;
   const fresh = observation !== null && situation.nowUnixMs - observation.observedAtUnixMs <= FRESH_MS;
   const service = fresh ? observation.service : null;
   const sample = fresh ? observation.sample : null;
-  return { ...member, observation, fresh, service, sample, alive: fresh ? sample !== null : null };
+  return { ...member, standing, observation, fresh, service, sample, alive: fresh ? sample !== null : null };
 }
 
 /**
@@ -92,11 +123,10 @@ function follows({ sample }: MemberPicture, leader: BelievedLeader): boolean {
 }
 
 /** Without a leader: those that reach a quorum; when none does, the most that still talk, if they are too few for one. */
-function couldWork(members: readonly MemberPicture[], cut: CutLinks): number[] {
-  const connected = members.filter((member) => member.sample?.quorumConnected).map(slotOf);
+function couldWork(voting: readonly MemberPicture[], cut: CutLinks, size: number): number[] {
+  const connected = voting.filter((member) => member.sample?.quorumConnected).map(slotOf);
   if (connected.length > 0) return connected;
-  const alive = members.filter((member) => member.alive === true).map(slotOf);
-  const size = quorumSize(members.length);
+  const alive = voting.filter((member) => member.alive === true).map(slotOf);
   const { working } = outlookOf({ alive, cut, size, leader: null });
   return working.length < size ? [...working] : [];
 }

@@ -73,6 +73,7 @@ export function situationExample(example: Example): Situation {
     faults: example.partition ? [faultExample(example.partition)] : [],
     leaderSinceUnixMs: NOW - 500,
     certificatesExpireAtUnixMs: null,
+    leaving: [],
   };
 }
 

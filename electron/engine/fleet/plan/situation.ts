@@ -18,6 +18,8 @@ export interface MemberDesired {
   readonly address: string;
   readonly peerPort: number;
   readonly clientPort: number;
+  /** Its data are on the way to another folder. */
+  readonly moving?: { readonly to: string | null } | null;
 }
 
 /** A cluster as it is asked for; a `StoredCluster` is one. */
@@ -53,7 +55,7 @@ export interface HostSituation {
 export interface Situation {
   readonly nowUnixMs: number;
   readonly cluster: ClusterDesired;
-  /** By member slot; all vote. */
+  /** By member slot. */
   readonly members: readonly MemberDesired[];
   /** By host id. */
   readonly hosts: ReadonlyMap<string, HostSituation>;
@@ -65,6 +67,8 @@ export interface Situation {
   readonly leaderSinceUnixMs: number | null;
   /** The first of them; null: unknown. */
   readonly certificatesExpireAtUnixMs: number | null;
+  /** Members that the cluster has removed, and whose hosts are not cleaned yet. */
+  readonly leaving: readonly MemberDesired[];
 }
 
 /** Faults that may be dropping messages now. */

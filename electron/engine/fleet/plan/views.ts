@@ -11,7 +11,7 @@ import {
   pictureOf,
   writesPerSecondOf,
 } from './picture.ts';
-import { FRESH_MS, type Situation } from './situation.ts';
+import { FRESH_MS, type MemberDesired, type Situation } from './situation.ts';
 
 export interface HostObservation {
   readonly sample: HostSample;
@@ -93,7 +93,28 @@ export function clusterView(situation: Situation): ClusterView {
     nodes: picture.members.map((member) => nodeView(member, picture)),
     faults: [...situation.faults],
     certificatesExpireAtUnixMs: situation.certificatesExpireAtUnixMs,
+    unfinished: unfinishedOf(picture),
+    leaving: situation.leaving.map(({ nodeId, name, hostId }) => ({ nodeId, name, hostId })),
   };
+}
+
+/** What `synod cluster` is to be asked for again, so that it goes on. */
+function unfinishedOf({ members, situation }: Picture): string[] {
+  const { cluster, leaving, hosts } = situation;
+  const on = ({ name, hostId }: MemberDesired) => `${name} on ${hosts.get(hostId)?.name ?? hostId}`;
+  const isSettled = cluster.lifecycle === 'provisioned';
+  const notVoting = isSettled ? members.filter(({ standing }) => standing !== 'voter') : [];
+  return [
+    ...notVoting.map((member) =>
+      member.standing === 'learner'
+        ? `${on(member)} learns and does not vote: add-node goes on with it, remove-node takes it away.`
+        : `${on(member)} is not in the cluster: add-node goes on with a new one, remove-node takes away what is left.`,
+    ),
+    ...members
+      .filter((member) => member.moving)
+      .map((member) => `The data of ${on(member)} are half moved: move-node goes on.`),
+    ...leaving.map((member) => `${on(member)} was removed, and its host not cleaned: remove-node goes on.`),
+  ];
 }
 
 function nodeView(member: MemberPicture, picture: Picture): NodeView {
@@ -101,6 +122,7 @@ function nodeView(member: MemberPicture, picture: Picture): NodeView {
     nodeId: member.nodeId,
     memberSlot: member.memberSlot,
     name: member.name,
+    standing: member.standing,
     hostId: member.hostId,
     address: member.address,
     peerPort: member.peerPort,
@@ -117,9 +139,10 @@ function nodeView(member: MemberPicture, picture: Picture): NodeView {
 function quorumView(picture: Picture): ClusterView['quorum'] {
   const working = picture.working.length;
   // Without news from a quorum nothing is known about the margin, except that it is not below what works for certain.
-  const known = picture.members.filter((member) => member.fresh).length >= picture.quorumSize;
+  const heard = picture.members.filter((member) => member.fresh && member.standing === 'voter');
+  const known = heard.length >= picture.quorumSize;
   return {
-    voters: picture.members.length,
+    voters: picture.voters.length,
     size: picture.quorumSize,
     working,
     tolerates: known ? working - picture.quorumSize : null,

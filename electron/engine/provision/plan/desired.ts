@@ -25,7 +25,10 @@ export interface DesiredInput {
     readonly electionTimeoutMs: number;
   };
   readonly member: MemberAddress;
+  /** The voters that the cluster began with. */
   readonly members: readonly MemberAddress[];
+  /** null: one of those. */
+  readonly joined: { readonly contacts: readonly MemberAddress[] } | null;
   /** A folder that was chosen for the data; null: the place's own. */
   readonly dataFolder: string | null;
   readonly shipped: Readonly<Record<'runtime' | 'release', { readonly digest: string; readonly bytes: number }>>;
@@ -191,7 +194,7 @@ function dataFolders(input: DesiredInput, access: (mode: number) => Access): Res
 }
 
 function nodeConfigOf(input: DesiredInput): NodeConfig {
-  const { place, cluster, member, members } = input;
+  const { place, cluster, member, members, joined } = input;
   const node = place.node(member.nodeId);
   const below = (path: string) =>
     path.startsWith(`${node.configDir}/`) ? path.slice(node.configDir.length + 1) : path;
@@ -202,6 +205,7 @@ function nodeConfigOf(input: DesiredInput): NodeConfig {
     clusterName: cluster.name,
     nodeId: member.nodeId,
     members,
+    ...(joined && { joining: member, contacts: joined.contacts }),
     dataDir: below(dataDirOf(input)),
     birthFile: below(node.birth),
     adminSocket: below(node.adminSocket),

@@ -23,6 +23,7 @@ export function desiredInput(place: HostPlace, change: Partial<DesiredInput> = {
     },
     member,
     members: [member],
+    joined: null,
     dataFolder: null,
     seed: null,
     shipped: {

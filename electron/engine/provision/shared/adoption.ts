@@ -212,7 +212,8 @@ function keep(store: FleetStore, record: ClusterRecord, hostIds: ReadonlyMap<str
   };
   store.transaction(() => {
     store.putCluster(cluster);
-    for (const { nodeId } of store.listMembers(clusterId)) if (!hostIds.has(nodeId)) store.removeMember(nodeId);
+    for (const { nodeId } of [...store.listMembers(clusterId), ...store.listLeaving(clusterId)])
+      if (!hostIds.has(nodeId)) store.removeMember(nodeId);
     for (const { host: _, ...member } of record.members) {
       const kept: StoredMember = { ...member, clusterId, hostId: hostIds.get(member.nodeId) ?? '' };
       store.putMember(kept);
@@ -223,5 +224,5 @@ function keep(store: FleetStore, record: ClusterRecord, hostIds: ReadonlyMap<str
 /** What was interrupted or failed is to be gone on with, here as there. */
 function lifecycleAfter({ lastOperation: { kind, result } }: ClusterRecord): StoredCluster['lifecycle'] {
   if (kind === 'clusterDestroy') return 'destroying';
-  return result === 'succeeded' || kind === 'clusterRestart' ? 'provisioned' : 'incomplete';
+  return result === 'succeeded' || kind === 'clusterRestart' || kind === 'membersChange' ? 'provisioned' : 'incomplete';
 }

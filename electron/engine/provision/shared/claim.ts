@@ -82,11 +82,15 @@ export class Claim {
   }
 
   /** For scripts that change a host. */
-  readonly fence = (place: HostPlace): string =>
-    fenceLines(
-      { place, clusterId: this.#request.cluster.clusterId, token: this.run.operationId },
-      { mayVanish: this.#mayVanish },
-    );
+  readonly fence = (place: HostPlace): string => this.#fence(place, this.#mayVanish);
+
+  /** For scripts that take a node off its host, and the lock with it. */
+  readonly fenceOfLeaving = (place: HostPlace): string => this.#fence(place, true);
+
+  #fence(place: HostPlace, mayVanish: boolean): string {
+    const { clusterId } = this.#request.cluster;
+    return fenceLines({ place, clusterId, token: this.run.operationId }, { mayVanish });
+  }
 
   /** As `lookAtTruth`. */
   look(): Promise<boolean> {
@@ -104,8 +108,10 @@ export class Claim {
       const hosts = this.#hosts();
       const { said, unreached } = await this.#locks.take(hosts);
       refuseOthersRecords(said, await this.#judging());
-      if (this.#request.needs === 'majority' && said.length <= hosts.length / 2)
-        throw this.#noMajority(hosts.length, said.length, unreached);
+      const lasting = new Set(hosts.filter(({ member }) => !member.isLeaving).map(({ host }) => host.name));
+      const held = said.filter(({ host }) => lasting.has(host)).length;
+      if (this.#request.needs === 'majority' && held <= lasting.size / 2)
+        throw this.#noMajority(lasting.size, held, unreached);
       await this.#write('inProgress', null);
       this.#state = 'recorded';
       const over = said.filter(({ truth }) => truth.lock === 'expired').map(sayTakenOver);
@@ -129,7 +135,7 @@ export class Claim {
   /** The record of a good end, seen to be written; then the lock goes. Throws FailureError `notRecorded`, `behind`. */
   async succeed(outcome: string): Promise<void> {
     if (this.#state === 'free') return;
-    const members = this.#hosts().length;
+    const members = this.#hosts().filter(({ member }) => !member.isLeaving).length;
     if (members > 0) await this.run.step({ ...WHOLE, step: 'Record' }, () => this.#recordEnd(outcome, members));
     this.#state = 'free';
     await this.#locks.release();
@@ -161,7 +167,7 @@ export class Claim {
     await this.#locks.release();
   }
 
-  /** Where this console can sign. Returns on how many hosts it is now. Throws FailureError `behind` where another was quicker. */
+  /** Where this console can sign. Returns on how many hosts of lasting members it is now. Throws FailureError `behind` where another was quicker. */
   async #write(result: RecordedOperation['result'], outcome: string | null, signal?: AbortSignal): Promise<number> {
     const { known, store, authorityOf } = this.#parts;
     const { clusterId } = this.#request.cluster;
@@ -179,7 +185,7 @@ export class Claim {
       this.#locks.held.map(async ({ at, made }) => {
         const answer = await this.#ask(at, 'write the record', script, signal ? { signal } : {});
         for (const path of answer.made) made.add(path);
-        return { isWritten: answer.done === 'written', seen: seenIn(at, answer) };
+        return { isWritten: answer.done === 'written' && !at.member.isLeaving, seen: seenIn(at, answer) };
       }),
     );
     const heard = answers.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));

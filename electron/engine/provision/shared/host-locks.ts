@@ -124,7 +124,8 @@ export class HostLocks {
     try {
       const script = (place: TruthPlace) => renewScript(place, lock);
       const { truth } = await ask(at, 'renew the operation lock', script, { isLogged: false });
-      const isLost = truth !== null && (truth.lock !== 'free' || !mayVanish);
+      const isExpected = mayVanish || this.#options.store.getMember(at.member.nodeId)?.isLeaving === true;
+      const isLost = truth !== null && (truth.lock !== 'free' || !isExpected);
       if (isLost && this.#isMember(held)) onLost(lockLost({ host: at.host.name, truth }, at.cluster));
     } catch (error) {
       log.info({ host: at.host.name, failure: failureOf(error).message }, 'operation lock not renewed yet');

@@ -10,6 +10,7 @@ import {
   verifyRecord,
 } from './cluster-record.ts';
 import { isSettled, type Judging, lockedByOther, refuseOthersRecords, type SeenOn } from './judge.ts';
+import { asFounder } from '../../fleet/records.ts';
 
 const cluster = { name: 'orders', clusterId: 'c-0000test', place: 'home' } as const;
 
@@ -25,6 +26,7 @@ function record(sequence: number, operation: Partial<RecordedOperation> = {}): C
       releaseVersion: '1',
       heartbeatMs: 50,
       electionTimeoutMs: 300,
+      founders: [],
     },
     members: [
       {
@@ -33,6 +35,7 @@ function record(sequence: number, operation: Partial<RecordedOperation> = {}): C
         memberSlot: 1,
         name: 'node-1',
         dataFolder: null,
+        ...asFounder,
         host: {
           name: 'db1',
           address: '192.0.2.1',

@@ -51,7 +51,9 @@ export async function lookAtTruth(
 
 /** In the order of the members' slots. */
 export function hostsOf({ store, hosts }: TruthParts, cluster: StoredCluster): TruthHost[] {
-  const members = store.listMembers(cluster.clusterId);
+  const { clusterId } = cluster;
+  // Those that were removed come last, and do not count where a majority is asked for.
+  const members = [...store.listMembers(clusterId), ...store.listLeaving(clusterId)];
   return members.map((member) => ({ cluster, member, host: hosts.get(member.hostId) }));
 }
 
