@@ -2,6 +2,7 @@
  * Members that come, go, replace others or move to another disk, one at a time and while the cluster serves. What is wanted is in the
  * store before a host is touched, and every step asks first whether it was done: the same change, asked for again, goes on.
  */
+import { memberAddressSchema } from '../../../../cluster-node/contract/node-config.ts';
 import type { MembersChange, MembersPreview } from '../../../contract/members.ts';
 import type { Operation } from '../../../contract/model.ts';
 import { newId } from '../../fleet/ids.ts';
@@ -21,7 +22,7 @@ import { clean, leave, REMOVE, stepsOfCleaning } from './leave.ts';
 import { moveData, stepsOfMoving } from './move.ts';
 import { previewOf } from './preview.ts';
 import { configurationNow } from './reconfigure.ts';
-import { addressOf, type MembersWork, seeItServe } from './work.ts';
+import { type MembersWork, seeItServe } from './work.ts';
 
 export interface MembersParts {
   readonly provisioning: ProvisioningParts;
@@ -188,7 +189,7 @@ export class Members {
     }
     const planned = await plannedHost(parts, change.hostId, this.#portsOf(clusterId, change));
     const memberSlot = configuration.nextMemberSlot;
-    const contacts = configuration.members.map(({ role: _, ...address }) => address);
+    const contacts = configuration.members.map((member) => memberAddressSchema.parse(member));
     return {
       clusterId,
       hostId: change.hostId,
@@ -199,7 +200,7 @@ export class Members {
       peerPort: planned.peerPort,
       clientPort: planned.clientPort,
       dataFolder: change.dataFolder,
-      joined: { contacts: contacts.length > 0 ? contacts : parts.store.listMembers(clusterId).map(addressOf) },
+      joined: { contacts },
       isLeaving: false,
       moving: null,
     };

@@ -30,8 +30,8 @@ over=$(dirname "$new")
 while [ ! -d "$over" ]; do over=$(dirname "$over"); done
 need=$(du -sk "$old" | cut -f 1)
 free=$(df -Pk "$over" | awk 'NR == 2 { print $4 }')
-# A segment more than now is prepared while the log goes on.
-if [ "$free" -lt $((need + need / 10 + 131072)) ]; then
+# Two segments more than now may be prepared while the log goes on.
+if [ "$free" -lt $((need + need / 10 + 32768)) ]; then
   echo "$((free / 1024)) MiB are free for $new, and the data are $((need / 1024)) MiB" >&2; exit ${NO_ROOM}
 fi
 echo "$((need / 1024)) MiB, $((free / 1024)) MiB free"
