@@ -90,17 +90,16 @@ export class Candidacy {
 
   /**
    * A slot in which a value may have been chosen that no report shows, or null when there is none. Reports of damaged disks
-   * count, slot by slot: for every slot a phase 1 quorum is needed of members that either show all they accepted there or
-   * lost nothing that the others do not show. Any phase 2 quorum has a member in each of these, so a chosen value is seen.
-   * While there is no such quorum the other members may be enough to have chosen something, so all that is left is to wait
-   * for more reports. (That is exact where the two quorum sizes add up to one more than the voters, as majorities do for an
-   * odd number; otherwise it may wait though it need not.)
+   * count, slot by slot: what hides something there and what has not reported must not be a phase 2 quorum by themselves. Then
+   * every phase 2 quorum has a member that shows all it accepted there or lost nothing that the others do not show, and the
+   * highest ballot shown is that of a chosen value or above it. While they are such a quorum, they may have chosen something,
+   * and all that is left is to wait for more reports.
    */
   hiddenSlot(): Slot | null {
     const { quorums } = this.#parts.membership;
     let hidden: Slot | null = null;
     for (const [slot, hiding] of this.#hiding())
-      if (!quorums.phase1((member) => this.#hasReported(member) && !hiding.has(member)))
+      if (quorums.phase2((member) => !this.#hasReported(member) || hiding.has(member)))
         hidden = Math.min(slot, hidden ?? slot);
     // After a stop entry it is for the next configuration to ask.
     const last = hidden === null ? undefined : this.proposals().at(-1);

@@ -80,6 +80,22 @@ describe('a slot whose accepted value the disk lost', () => {
     expect(hidden.leaders()).toEqual([]);
   });
 
+  it('does not stop an even number of voters where those that lost it are too few to have chosen anything', () => {
+    const faulty = [{ slot: 1, ballot: null }];
+    const older = { accepted: [entry(1, 1026, 'older')] };
+    const two = started({ 1: { faulty }, 2: older }, [1, 2]);
+    two.run(3000);
+    for (const member of [1, 2]) expect(two.delivered(member)).toEqual(['older']);
+    // With the one that is away, two are enough.
+    const states = { 1: { faulty }, 2: { faulty }, 3: older, 4: {} };
+    const four = started(states, [1, 2, 3]);
+    four.run(5000);
+    expect(four.leaders()).toEqual([]);
+    four.restart(4, recovered(states[4]));
+    four.run(3000);
+    for (const member of [1, 2, 3, 4]) expect(four.delivered(member)).toEqual(['older']);
+  });
+
   it('is one thing in one slot: damage in different slots leaves a quorum for each', () => {
     const states = {
       1: { faulty: [{ slot: 1, ballot: 2051 }], accepted: [entry(2, 2051, 'b')] },

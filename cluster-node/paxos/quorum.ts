@@ -9,6 +9,8 @@ export interface QuorumSystem {
   readonly members: readonly MemberSlot[];
   /** Whether the members for which `has` holds make a phase 1 quorum: enough promises to propose. */
   phase1(has: (member: MemberSlot) => boolean): boolean;
+  /** Whether they make a phase 2 quorum: enough acceptances to choose. */
+  phase2(has: (member: MemberSlot) => boolean): boolean;
   /** The highest value that a phase 2 quorum of members has reached: what is chosen, given what each has accepted. */
   phase2UpTo(reached: (member: MemberSlot) => Slot): Slot;
 }
@@ -37,13 +39,15 @@ export function majorityQuorums(members: readonly MemberSlot[]): QuorumSystem {
 
 /** Counts without checking that the quorums intersect; exported for negative controls only. */
 export function countingQuorums(members: readonly MemberSlot[], phase1Size: number, phase2Size: number): QuorumSystem {
+  const countOf = (has: (member: MemberSlot) => boolean) => {
+    let count = 0;
+    for (const member of members) if (has(member)) count++;
+    return count;
+  };
   return {
     members,
-    phase1: (has) => {
-      let count = 0;
-      for (const member of members) if (has(member)) count++;
-      return count >= phase1Size;
-    },
+    phase1: (has) => countOf(has) >= phase1Size,
+    phase2: (has) => countOf(has) >= phase2Size,
     phase2UpTo: (reached) => nthHighest(members.map(reached), phase2Size),
   };
 }
