@@ -260,6 +260,8 @@ export class SimulatedNode {
     const { nowMs, trace } = this.#world;
     if (this.#core === null || this.#backlog.keeps(input)) return;
     if (input.kind === 'snapshotInstalled') this.#install(input.slot);
+    // A crash that was due in the middle of that.
+    if (this.#core === null) return;
     const effects = this.#core.step(input, this.#localMs());
     trace.step(this.member, nowMs, input, effects);
     for (const effect of effects) {
@@ -377,11 +379,14 @@ export class SimulatedNode {
     this.#give({ kind: 'applied', upTo: this.machine.appliedUpTo });
   }
 
-  /** The machine skips to the snapshot in the moment in which the core does. */
+  /**
+   * The machine skips to the snapshot in the moment in which the core does. The product executes what is delivered at once, so
+   * nothing of it may be left: its clients would never hear of it.
+   */
   #install(slot: Slot): void {
     const { decidedUpTo } = this;
+    if (slot > decidedUpTo && this.#delivered.length > 0) this.#apply();
     this.replica.install(decidedUpTo);
-    if (slot > decidedUpTo) this.#delivered = [];
     this.clients.answerReads(this.machine);
   }
 }
