@@ -101,7 +101,7 @@ export class PaxosCore {
       election: this.#election,
       obstacle: () => this.#learner.obstacle,
     });
-    const next = () => this.#election.route(this.#acceptor.promised);
+    const next = (turn: number) => this.#election.route(this.#acceptor.promised, turn);
     const propose = (...what: Parameters<Proposer['propose']>) => this.#proposer.propose(...what);
     this.#requests = new ClientRequests({ out, options, route: { propose, next } });
     const register = (request: RequestId, replyTo: MemberSlot) => this.#proposer.registerRead(request, replyTo);

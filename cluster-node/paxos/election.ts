@@ -37,7 +37,6 @@ export class Election {
   #contactAtMs = 0;
   #dueAtMs: number | null = null;
   #failures = 0;
-  #routed = 0;
   #parts: Parts;
 
   constructor(parts: Parts, highestSeen: Ballot) {
@@ -134,16 +133,15 @@ export class Election {
 
   /**
    * Where a client request goes from here: to the believed leader if it can be reached both ways, else to a peer that is
-   * content with a leader and may reach it; 0 when nobody is known. Another relay every time: who is content need not be
-   * able to pass a request on, or to pass the answer back.
+   * content with a leader and may reach it; 0 when nobody is known. Another relay for each `turn` of one request: who is content
+   * need not be able to pass it on, or to pass the answer back.
    */
-  route(promised: Ballot): MemberSlot {
+  route(promised: Ballot, turn: number): MemberSlot {
     const { out, peers } = this.#parts;
     const leader = this.isContent(promised) ? peers.get(this.leader) : undefined;
     if (leader !== undefined && peers.isConnected(leader, out.nowMs)) return leader.member;
     const relays = peers.all.filter((peer) => this.#mayRelay(peer));
-    this.#routed += 1;
-    const relay = relays.find((peer) => peer.believedLeader === peer.member) ?? relays[this.#routed % relays.length];
+    const relay = relays.find((peer) => peer.believedLeader === peer.member) ?? relays[turn % relays.length];
     return relay?.member ?? leader?.member ?? 0;
   }
 

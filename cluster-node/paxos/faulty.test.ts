@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { firstConfiguration } from '../contract/configuration.ts';
 import { digestOf } from '../contract/digest.ts';
-import type { Entry } from '../contract/peer.ts';
+import type { Entry, PeerMessage } from '../contract/peer.ts';
 import { DiskCluster } from './under-test/disk-cluster.ts';
 import type { RecoveredState } from './interface.ts';
 import { exampleMember } from './under-test/member-example.ts';
@@ -140,6 +140,18 @@ describe('a slot whose accepted value the disk lost', () => {
 });
 
 describe('a learner', () => {
+  it('does not ask again at once who had nothing, however often that is said', () => {
+    const cluster = started({ 1: {}, 2: {}, 3: {} }, [1]);
+    const give = (message: PeerMessage) => cluster.give(1, { kind: 'message', from: 3, message });
+    const ballot = 4099;
+    for (let answer = 0; answer < 20; answer++) {
+      // Two slots before it are decided, and the leader cannot give them.
+      give({ kind: 'accept', ballot, entries: [entry(3, ballot, 'third')], decidedUpTo: 2 });
+      give({ kind: 'catchUpEntries', fromSlot: 1, entries: [], snapshotSlot: 0, decidedUpTo: 0 });
+    }
+    expect(cluster.messagesOf(1, 'catchUpRequest')).toHaveLength(1);
+  });
+
   it('asks another peer when the one it asked cannot read its own copy', () => {
     const cluster = new DiskCluster([1, 2, 3], { memorySlots: 2 });
     cluster.run(1000);

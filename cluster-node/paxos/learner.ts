@@ -31,10 +31,18 @@ interface Parts {
   readonly onDecided: (entry: Entry) => void;
 }
 
+interface Question {
+  readonly member: MemberSlot;
+  readonly fromSlot: Slot;
+  readonly atMs: number;
+}
+
 export class Learner {
   #noticeBallot: Ballot = 0;
   #noticeUpTo: Slot = 0;
-  #asked: { readonly member: MemberSlot; readonly fromSlot: Slot; readonly atMs: number } | null = null;
+  #asked: Question | null = null;
+  /** The last one that brought nothing. Asked again at once it would go to and fro as fast as the network does. */
+  #barren: Question | null = null;
   #recordedUpTo: Slot;
   #decidedAtLastRound: Slot;
   /** A snapshot is being fetched: nothing below it will come in any other way. */
@@ -103,6 +111,8 @@ export class Learner {
     const needsSnapshot = message.entries.length === 0 && message.snapshotSlot > before;
     if (needsSnapshot && message.fromSlot === before + 1) return this.#fetchSnapshot(from, message.snapshotSlot);
     this.learn(from, message.entries);
+    const { fromSlot } = message;
+    if (log.decidedUpTo === before) this.#barren = { member: from, fromSlot, atMs: this.#parts.out.nowMs };
     if (log.decidedUpTo >= message.decidedUpTo) return;
     if (log.decidedUpTo > before) this.ask(from);
     // It has decided the next slot and did not give it: its copy is damaged, or its disk fails. One intact copy is enough.
@@ -113,7 +123,10 @@ export class Learner {
   ask(member: MemberSlot): void {
     const { out, log, retryMs } = this.#parts;
     const fromSlot = log.decidedUpTo + 1;
-    if (this.#isFetching() || (this.#asked !== null && out.nowMs - this.#asked.atMs < retryMs)) return;
+    const isRecent = (question: Question | null) => question !== null && out.nowMs - question.atMs < retryMs;
+    if (this.#isFetching() || isRecent(this.#asked)) return;
+    const { member: barren = 0, fromSlot: barrenFrom = 0 } = this.#barren ?? {};
+    if (member === barren && fromSlot === barrenFrom && isRecent(this.#barren)) return;
     if (this.#asked !== null) this.#failedFrom = this.#asked.member;
     this.#asked = { member, fromSlot, atMs: out.nowMs };
     out.send(member, { kind: 'catchUpRequest', fromSlot });

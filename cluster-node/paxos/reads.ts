@@ -87,12 +87,14 @@ export class ReadConfirmation {
 export interface ReadRoute {
   /** Registers the read here if this node leads; false when it does not. */
   register(request: RequestId, replyTo: MemberSlot): boolean;
-  next(): MemberSlot;
+  /** As for a write. */
+  next(turn: number): MemberSlot;
 }
 
 interface PendingRead {
   readonly request: RequestId;
   readonly bornAtMs: number;
+  attempts: number;
   retryAtMs: number;
 }
 
@@ -121,7 +123,7 @@ export class ClientReads {
       out.emit({ kind: 'refuse', request, reason: 'busy' });
       return;
     }
-    const pending = { request, bornAtMs: out.nowMs, retryAtMs: 0 };
+    const pending = { request, bornAtMs: out.nowMs, attempts: 0, retryAtMs: 0 };
     this.#bySequence.set(request.sequence, pending);
     this.#dispatch(pending);
   }
@@ -149,7 +151,7 @@ export class ClientReads {
     const { out, route } = this.#parts;
     const { request, hops } = message;
     if (route.register(request, from)) return;
-    const next = hops < MAX_HOPS ? route.next() : 0;
+    const next = hops < MAX_HOPS ? route.next(request.sequence + hops) : 0;
     if (next === 0 || next === from) out.send(from, { kind: 'readIndexReply', request, readSlot: null });
     else out.send(next, { kind: 'readIndexRequest', request, hops: hops + 1 });
   }
@@ -172,7 +174,7 @@ export class ClientReads {
     const { out, options, route } = this.#parts;
     pending.retryAtMs = out.nowMs + options.electionTimeoutMs;
     if (route.register(pending.request, options.self)) return;
-    const next = route.next();
+    const next = route.next(pending.request.sequence + pending.attempts++);
     if (next === 0) pending.retryAtMs = out.nowMs + options.heartbeatMs;
     else out.send(next, { kind: 'readIndexRequest', request: pending.request, hops: 0 });
   }

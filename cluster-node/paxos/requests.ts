@@ -17,8 +17,8 @@ const MAX_HOPS = 2;
 export interface ProposalRoute {
   /** Proposes here what came through `origin`; 'notLeader' when this node does not lead. */
   propose(value: Uint8Array, digest: number, origin: MemberSlot): 'proposed' | 'busy' | 'notLeader';
-  /** The member to forward to; 0 when nobody is known. */
-  next(): MemberSlot;
+  /** The member to forward to, another one for each `turn` where there is a choice; 0 when nobody is known. */
+  next(turn: number): MemberSlot;
 }
 
 interface Pending {
@@ -130,7 +130,7 @@ export class ClientRequests {
     const outcome = route.propose(value, digestOf(value), request.origin);
     if (outcome === 'proposed') return;
     if (outcome === 'busy') return out.send(from, { kind: 'forwardRefused', request, reason: 'busy' });
-    const next = hops < MAX_HOPS ? route.next() : 0;
+    const next = hops < MAX_HOPS ? route.next(request.sequence + hops) : 0;
     if (next === 0 || next === from) out.send(from, { kind: 'forwardRefused', request, reason: 'notLeader' });
     else out.send(next, { kind: 'forward', request, value, hops: hops + 1 });
   }
@@ -155,7 +155,7 @@ export class ClientRequests {
     pending.obstacle = outcome === 'busy' ? 'busy' : 'noLeader';
     if (outcome === 'busy') return;
     if (outcome === 'notLeader') {
-      const next = route.next();
+      const next = route.next(request.sequence + pending.attempts);
       if (next === 0) return;
       out.send(next, { kind: 'forward', request, value, hops: 0 });
     }

@@ -6,6 +6,8 @@ import { SeedRunner } from './seeds.ts';
 import { faultsOf, type Outcome, simulate } from './simulation.ts';
 
 const SEEDS = 80;
+/** Where disks lose things in some while members change. */
+const FIRST_SEED = 121;
 const CONTROL_SEEDS = 90;
 /** Found later than that; the command finds them: `npm run sim -- --controls`. */
 const RARE: readonly ControlName[] = [
@@ -31,7 +33,7 @@ describe('the simulator', () => {
     timeout: 60_000,
   }, () => {
     let losingAndChanging = 0;
-    for (let seed = 1; seed <= SEEDS; seed++) {
+    for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
       const { violation, faults } = simulate(seed);
       expect(violation, `replay: npm run sim -- --seeds 1 --seed ${seed}`).toBeNull();
       const { bitRot = 0, lostWrite = 0, lostDisk = 0, promote = 0, remove = 0 } = faults;
