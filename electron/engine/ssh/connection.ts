@@ -58,6 +58,11 @@ const LONGEST_BACKOFF_MS = 15_000;
 const CONCURRENT_COMMANDS = 8;
 const SESSION_RETRY_MS = 100;
 
+/** Nothing was run: channels that stay open hold every session of the connection. */
+class SessionsHeldError extends Error {
+  override readonly name = 'SessionsHeldError';
+}
+
 export class HostConnection {
   /** "name (user@address:port)": the host in errors. */
   readonly label: string;
@@ -74,6 +79,10 @@ export class HostConnection {
   readonly #losses = new WeakMap<Link, SshError>();
   #closed = new AbortController();
   #woken = Promise.withResolvers<void>();
+  /** Channels that are open for long, such as the agent's. */
+  #channels = 0;
+  /** For what a host lets nothing else do beside them: it allows one session a connection (MaxSessions 1). */
+  #beside: HostConnection | null = null;
 
   constructor(target: SshTarget, options: SshPoolOptions, shared: SharedByHosts) {
     this.label = hostLabel(target);
@@ -101,6 +110,7 @@ export class HostConnection {
     if (targetLabel(target) !== targetLabel(this.#target))
       throw new TypeError(`${targetLabel(target)} is not ${this.label}`);
     this.#target = target;
+    this.#beside?.useTarget(target);
   }
 
   /** Connects now if it is not connected, whatever the back-off says. Throws SshError. */
@@ -112,18 +122,34 @@ export class HostConnection {
   async exec(command: ShellCommand, options: ExecOptions = {}): Promise<ExecResult> {
     const endsAt = performance.now() + (options.timeoutMs ?? DEFAULT_EXEC_TIMEOUT_MS);
     const leftMs = (): number => Math.max(1, Math.ceil(endsAt - performance.now()));
-    return await this.#withChannel(command, { signal: options.signal, timeoutMs: leftMs() }, async (link, running) => {
+    const here = this.#withChannel(command, { signal: options.signal, timeoutMs: leftMs() }, async (link, running) => {
       const run = new CommandRun({ host: this.label, command }, options);
       return await run.on(running, { timeoutMs: leftMs(), lost: () => this.#losses.get(link) ?? null });
     });
+    return await this.#orBeside(here, (beside) => beside.exec(command, { ...options, timeoutMs: leftMs() }));
   }
 
   /** Starts `command` under /bin/sh and gives its streams, for as long as the connection lives. `timeoutMs`: to the start. */
   async channel(command: ShellCommand, options: WaitOptions & { timeoutMs?: number } = {}): Promise<HostChannel> {
     const waits = { signal: options.signal, timeoutMs: options.timeoutMs ?? DEFAULT_EXEC_TIMEOUT_MS };
-    return await this.#withChannel(command, waits, async (link, running) =>
-      hostChannel(running, { host: this.label, command, lost: () => this.#losses.get(link) ?? null }),
-    );
+    const here = this.#withChannel(command, waits, async (link, running) => {
+      const channel = hostChannel(running, { host: this.label, command, lost: () => this.#losses.get(link) ?? null });
+      this.#channels += 1;
+      void channel.exited.then(() => (this.#channels -= 1));
+      return channel;
+    });
+    return await this.#orBeside(here, (beside) => beside.channel(command, options));
+  }
+
+  /** Over another connection where the channels that stay open hold all sessions of this one. */
+  async #orBeside<T>(here: Promise<T>, again: (beside: HostConnection) => Promise<T>): Promise<T> {
+    try {
+      return await here;
+    } catch (error) {
+      if (!(error instanceof SessionsHeldError)) throw error;
+      this.#beside ??= new HostConnection(this.#target, this.#options, this.#shared);
+      return await again(this.#beside);
+    }
   }
 
   /** A byte stream from the host to a place that it can reach; connects now if it is not connected. Throws SshError. */
@@ -139,6 +165,7 @@ export class HostConnection {
    * answer, and one that is lost is tried again as soon as it is needed.
    */
   async wake(): Promise<void> {
+    void this.#beside?.wake();
     const link = this.#link;
     const state = this.#state;
     if (state.kind === 'lost' && state.retryAtUnixMs !== null) {
@@ -160,6 +187,8 @@ export class HostConnection {
 
   /** Ends the connection and whatever runs over it; a later command connects again. */
   close(): void {
+    this.#beside?.close();
+    this.#beside = null;
     this.#closed.abort();
     this.#closed = new AbortController();
     const link = this.#link;
@@ -203,6 +232,7 @@ export class HostConnection {
         return { link, running: await this.#orGiveUp(opening, waits.signal, abandon) };
       } catch (error) {
         if (!isSessionShortage(error)) throw error;
+        if (this.#channels > 0) throw new SessionsHeldError();
         await this.#orGiveUp(delay(SESSION_RETRY_MS), waits.signal).catch((given: SshError) => {
           throw given.kind === 'timeout' ? this.#noSession(command) : given;
         });
