@@ -13,7 +13,7 @@ import type { OperationRun } from '../operations/operations.ts';
 
 const LEVEL_WITHIN_MS = 60_000;
 /** How often leadership may move away under our hands before that is a failure. */
-const HAND_OVERS = 3;
+const HAND_OVERS = 10;
 /** What was only just started may not have been heard of yet. */
 const SETTLED_WITHIN_MS = 10_000;
 
