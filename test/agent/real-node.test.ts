@@ -61,6 +61,7 @@ async function writeNodeFolders(): Promise<void> {
       member,
       members,
       joined: null,
+      userUnit: false,
       dataFolder: null,
       seed: null,
       shipped,

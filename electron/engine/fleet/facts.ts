@@ -19,6 +19,8 @@ export interface GatheredFacts {
   readonly homeWritable: boolean;
   /** The home's file system forbids running programs. */
   readonly homeNoexec: boolean;
+  /** The login has a systemd of its own that keeps services when nobody is logged in, and starts them with the host. */
+  readonly userServices: boolean;
   readonly listeners: readonly Listener[];
   /** null: the host's `date` has no milliseconds. */
   readonly hostUnixMs: number | null;
@@ -57,6 +59,7 @@ set -- $(df -Pk "$HOME" 2>/dev/null | awk 'NR == 2 {print $4, $6}')
 say homeFreeKib "\${1-}"
 say homeMount "$(awk -v at="\${2-}" '$2 == at {options = $4} END {print options}' /proc/mounts 2>/dev/null)"
 [ -w "$HOME" ] && say homeWritable yes || say homeWritable no
+[ -e "/var/lib/systemd/linger/$(id -un)" ] && [ -S "/run/user/$uid/bus" ] && say userServices yes || say userServices no
 [ -d /run/systemd/system ] && say serviceManager systemd || say serviceManager none
 if [ "$uid" = 0 ]; then say privilege root
 elif command -v sudo >/dev/null 2>&1 && sudo -n true >/dev/null 2>&1; then say privilege sudo
@@ -85,6 +88,7 @@ const rawSchema = z.object({
   homeFreeKib: z.string(),
   homeMount: z.string(),
   homeWritable: z.enum(['yes', 'no']),
+  userServices: z.enum(['yes', 'no']),
   serviceManager: z.enum(['systemd', 'none']),
   privilege: z.enum(['root', 'sudo', 'none']),
   clock: z.string(),
@@ -127,6 +131,7 @@ export function parseFacts(stdout: string, at: { host: string; nowUnixMs: number
     place: { machineId: raw.machineId || null, bootId: raw.bootId || null, homeDevice, homeInode },
     homeWritable: raw.homeWritable === 'yes',
     homeNoexec: raw.homeMount.split(',').includes('noexec'),
+    userServices: raw.userServices === 'yes',
     listeners,
     hostUnixMs: /^\d{13}$/.test(raw.clock) ? Number(raw.clock) : null,
   };

@@ -67,7 +67,7 @@ export async function lookAtHost(
   const gathered = options.gathered ?? (await parts.hosts.gather(hostId, options.signal));
   const place = placeOf(wish.cluster, gathered.facts.home);
   const shipped = await parts.shipping.describe(gathered.facts.architecture, wish.host.name);
-  const input = { ...inputOf(wish), place, shipped };
+  const input = { ...inputOf(wish, gathered), place, shipped };
   const gone: GoneInput = {
     place,
     nodeId: wish.member.nodeId,
@@ -133,16 +133,16 @@ export async function planAgain(
 ): Promise<LookedHost> {
   const { place, observed, gathered } = looked;
   const shipped = await parts.shipping.describe(gathered.facts.architecture, wish.host.name);
-  const input = { ...inputOf(wish), place, shipped };
+  const input = { ...inputOf(wish, gathered), place, shipped };
   const desired = desiredOfHost(input);
   return { ...looked, desired, steps: planHost(desired, observed) };
 }
 
-function inputOf(wish: HostWish) {
+function inputOf(wish: HostWish, { userServices }: GatheredFacts) {
   const { cluster, member, members } = wish;
   const { dataFolder, joined } = member;
   const founders = cluster.founders.length > 0 ? cluster.founders : members;
-  return { ...wish, members: founders, dataFolder, joined, digest: sha256 };
+  return { ...wish, members: founders, dataFolder, joined, userUnit: userServices, digest: sha256 };
 }
 
 export function placeOf(cluster: Pick<StoredCluster, 'place'>, home: string): HostPlace {

@@ -31,7 +31,12 @@ export interface ScriptPlace {
 /** Prints `done<TAB><index>` after each step. */
 export function stepScript(steps: readonly HostStep[], at: ScriptPlace): string {
   const lines = steps.map((step, index) => `${commandOf(step, at)}\nprintf 'done\\t${index}\\n'`);
-  if (at.place === 'system' && steps.some(touchesUnits)) lines.push('systemctl daemon-reload');
+  if (steps.some(touchesUnits))
+    lines.push(
+      at.place === 'system'
+        ? 'systemctl daemon-reload'
+        : 'XDG_RUNTIME_DIR=/run/user/$(id -u) systemctl --user daemon-reload 2>/dev/null || true',
+    );
   return `synod_main() {
 ${head(at.place)}
 ${at.fence ?? ''}
@@ -43,7 +48,7 @@ synod_main
 }
 
 function touchesUnits({ resource }: HostStep): boolean {
-  return 'path' in resource && resource.path.startsWith('/etc/systemd/system/');
+  return 'path' in resource && /\/systemd\/(system|user)\//.test(resource.path);
 }
 
 /** How many steps the script said to have done. */
@@ -64,10 +69,11 @@ access() { # path, owner:group or nothing, mode
   [ -z "$2" ] || chown "$2" "$1"
   chmod "$3" "$1"
 }
+parents() { [ -d "\${1%/*}/" ] || (umask 022; mkdir -p "\${1%/*}/"); }
 touched=
 folder() { # path, owner:group or nothing, mode
   [ ! -L "$1" ] || in_the_way "$1 is a link, not a folder of its own"
-  [ -d "\${1%/*}/" ] || (umask 022; mkdir -p "\${1%/*}/")
+  parents "$1"
   if [ -d "$1" ]; then access "$@"; else mkdir -m "$3" "$1"; [ -z "$2" ] || chown "$2" "$1"; fi
   touched="$touched
 \${1%/*}/"
@@ -75,6 +81,7 @@ folder() { # path, owner:group or nothing, mode
 put() { # path, owner:group or nothing, mode, content in base64
   [ ! -L "$1" ] && { [ ! -e "$1" ] || [ -f "$1" ]; } || in_the_way "$1 is not a plain file"
   [ ! -e "$1.synod-new" ] || rm -f -- "$1.synod-new"
+  parents "$1"
   pending=$1.synod-new
   printf %s "$4" | base64 -d > "$pending"
   access "$pending" "$2" "$3"
@@ -87,6 +94,7 @@ put() { # path, owner:group or nothing, mode, content in base64
 link() { # path, where it leads
   [ -L "$1" ] || [ ! -e "$1" ] || in_the_way "$1 is not a link"
   rm -f -- "$1.synod-new"
+  parents "$1"
   pending=$1.synod-new
   ln -s -- "$2" "$pending"
   mv -fT -- "$pending" "$1"

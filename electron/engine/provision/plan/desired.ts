@@ -31,6 +31,8 @@ export interface DesiredInput {
   readonly joined: { readonly contacts: readonly MemberAddress[] } | null;
   /** A folder that was chosen for the data; null: the place's own. */
   readonly dataFolder: string | null;
+  /** In the home place: the login's own systemd is to start the node with the host. */
+  readonly userUnit: boolean;
   readonly shipped: Readonly<Record<'runtime' | 'release', { readonly digest: string; readonly bytes: number }>>;
   /** The snapshot that a restored cluster begins with; null: it begins empty. */
   readonly seed: SeedFile | null;
@@ -87,6 +89,7 @@ function homeResources(input: DesiredInput): Resource[] {
     configuration(node.runDir, login(0o700)),
     ...seed(input, login(0o600)),
     file(input, { path: `${node.configDir}/${nodeLayout.launch}`, access: login(0o600), content: json(launch) }),
+    ...(input.userUnit ? [...versionLinks(input), ...unit(input, login(0o644))] : []),
     // Last: a folder with a configuration is complete.
     file(input, { path: node.config, access: login(0o600), content: json(nodeConfigOf(input)) }),
     service(member),
@@ -94,7 +97,7 @@ function homeResources(input: DesiredInput): Resource[] {
 }
 
 function systemResources(input: DesiredInput): Resource[] {
-  const { place, cluster, member } = input;
+  const { place, member } = input;
   const node = place.node(member.nodeId);
   const [, etc = '', state = ''] = place.roots;
   return [
@@ -112,27 +115,30 @@ function systemResources(input: DesiredInput): Resource[] {
     ...seed(input, root(0o644)),
     folder('Configuration', parentOf(node.versionLinks.dir), root(0o755)),
     folder('Configuration', node.versionLinks.dir, root(0o755)),
-    link(node.versionLinks.runtime, parentOf(place.runtime(cluster.runtimeVersion))),
-    link(node.versionLinks.release, parentOf(place.release(cluster.releaseVersion))),
+    ...versionLinks(input),
     file(input, { path: node.config, access: shared(0o640), content: json(nodeConfigOf(input)) }),
-    ...unit(input),
+    folder('Configuration', parentOf(wantsOf(node.unit)), root(0o755)),
+    ...unit(input, root(0o644)),
     service(member),
   ];
 }
 
+function versionLinks({ place, cluster, member }: DesiredInput): Resource[] {
+  const { runtime, release } = place.node(member.nodeId).versionLinks;
+  return [
+    link(runtime, parentOf(place.runtime(cluster.runtimeVersion))),
+    link(release, parentOf(place.release(cluster.releaseVersion))),
+  ];
+}
+
 /** The unit, and the link by which it starts with the host. */
-function unit(input: DesiredInput): Resource[] {
+function unit(input: DesiredInput, access: Access): Resource[] {
   const { place, cluster, member } = input;
   const { nodeId, name: nodeName, peerPort, clientPort } = member;
   const node = place.node(nodeId);
   const names = { nodeId, nodeName, clusterName: cluster.name };
   const content = unitOf({ ...names, place: node, dataDir: dataDirOf(input), peerPort, clientPort });
-  const wants = wantsOf(node.unit);
-  return [
-    file(input, { path: node.unit.path, access: root(0o644), content }),
-    folder('Configuration', parentOf(wants), root(0o755)),
-    link(wants, node.unit.path),
-  ];
+  return [file(input, { path: node.unit.path, access, content }), link(wantsOf(node.unit), node.unit.path)];
 }
 
 /** The two large files, each in the folder of its version. */

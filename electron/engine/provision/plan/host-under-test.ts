@@ -24,6 +24,7 @@ export function desiredInput(place: HostPlace, change: Partial<DesiredInput> = {
     member,
     members: [member],
     joined: null,
+    userUnit: false,
     dataFolder: null,
     seed: null,
     shipped: {
