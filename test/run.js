@@ -18,6 +18,9 @@ const debianPackages = {
   'openssh-client': '/usr/bin/ssh',
   'etcd-client': '/usr/bin/etcdctl',
   'etcd-server': '/usr/bin/etcd',
+  'gnome-keyring': '/usr/bin/gnome-keyring-daemon',
+  'libsecret-tools': '/usr/bin/secret-tool',
+  'dbus-daemon': '/usr/bin/dbus-run-session',
 };
 
 /** The same for the lab of hosts (docs/lab.md), which some machines cannot run anyway. */

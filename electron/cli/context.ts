@@ -7,6 +7,7 @@ import { ORPCError } from '@orpc/client';
 import { createRouterClient } from '@orpc/server';
 import { type Failure, failureSchema } from '../contract/model.ts';
 import { createEngine, type Engine } from '../engine/engine.ts';
+import { keyringOrMemory } from '../engine/keyring.ts';
 import { failureOf } from '../engine/operations/failure.ts';
 import { connectToEngine, type EngineClient } from '../serve/engine-socket.ts';
 import { engineLog } from './log.ts';
@@ -41,7 +42,8 @@ export class CommandFailure extends Error {
 
 /** An engine of our own on this state folder. */
 export async function openEngine(stateDir: string): Promise<Engine> {
-  return createEngine({ stateDir, resources: loadResources(distDir), log: engineLog() });
+  const secrets = await keyringOrMemory();
+  return createEngine({ stateDir, resources: loadResources(distDir), log: engineLog(), secrets });
 }
 
 export function localClient(engine: Engine): EngineClient {

@@ -24,9 +24,15 @@ export async function answerPrompts(client: EngineClient, signal: AbortSignal): 
     for (const prompt of prompts.filter(({ promptId }) => !seen.has(promptId))) {
       seen.add(prompt.promptId);
       const answers = await answersTo(prompt, signal);
-      await client.prompts.answer({ promptId: prompt.promptId, answers, keep: false });
+      const keep = answers !== null && prompt.canKeep && (await isToBeKept(signal));
+      await client.prompts.answer({ promptId: prompt.promptId, answers, keep });
     }
   }
+}
+
+async function isToBeKept(signal: AbortSignal): Promise<boolean> {
+  const answer = await askAtTerminal('Keep it in the keyring of this computer? [y/N] ', { echo: true, signal });
+  return /^y(es)?$/i.test(answer?.trim() ?? '');
 }
 
 async function answersTo(prompt: Prompt, signal: AbortSignal): Promise<string[] | null> {

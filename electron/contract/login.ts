@@ -51,5 +51,7 @@ export const promptSchema = z.object({
   fields: z.array(z.object({ text: z.string(), echo: z.boolean() })),
   /** The last answer did not serve. */
   wasWrong: z.boolean(),
+  /** This computer has a store of secrets, in which the answer can be kept. */
+  canKeep: z.boolean(),
 });
 export type Prompt = z.infer<typeof promptSchema>;

@@ -187,6 +187,7 @@ describe('questions of a host', () => {
           { text: 'Code: ', echo: true },
         ],
         wasWrong: false,
+        canKeep: false,
       },
     ]);
     watching.abort();

@@ -21,9 +21,12 @@ export function loginSecrets(host: { hostId: string; name: string }, sources: Se
       const given = wasWrong ? null : await knownSecret(key, host.hostId, sources);
       if (given !== null) return given;
       sources.answered.delete(key);
+      // Kept, and wrong: it would be tried first for ever.
+      if (wasWrong) await sources.secrets.delete(key);
       const { kind, about, field } = question;
+      const canKeep = sources.secrets.persistent;
       const fields = [{ text: field, echo: false }];
-      const answer = await sources.prompts.ask({ kind, about, host: host.name, title: '', fields, wasWrong });
+      const answer = await sources.prompts.ask({ kind, about, host: host.name, title: '', fields, wasWrong, canKeep });
       const secret = answer?.answers[0] ?? '';
       if (answer === null || secret === '') throw new Error('no answer');
       sources.answered.set(key, secret);
@@ -43,6 +46,7 @@ export function loginSecrets(host: { hostId: string; name: string }, sources: Se
         title: [title, instructions].filter((text) => text !== '').join(': '),
         fields: prompts.map(({ text, echo }) => ({ text, echo })),
         wasWrong: false,
+        canKeep: false,
       });
       return answer?.answers ?? null;
     },
