@@ -20,7 +20,7 @@ export function MoveLeaderMenu({ cluster }: { cluster: ClusterView }) {
         <MenuItem
           needsEngine
           key={node.nodeId}
-          disabled={node.condition !== 'follower'}
+          disabled={node.condition !== 'follower' || node.standing !== 'voter'}
           onClick={() => ask({ kind: 'failover', clusterId: cluster.clusterId, target: node.nodeId })}
         >
           <Swatch memberSlot={node.memberSlot} />

@@ -44,6 +44,11 @@ export const ClusterCard = memo(function ClusterCard({ cluster }: { cluster: Clu
       {expiresSoon(cluster) && (
         <p className="mt-1 text-warn">Its certificates expire soon: synod cluster rotate-certificates {cluster.name}</p>
       )}
+      {cluster.unfinished.map((sentence) => (
+        <p key={sentence} className="mt-1 text-warn">
+          {sentence}
+        </p>
+      ))}
       <dl className="mt-3 grid grid-cols-3 gap-3">
         <div>
           <dt className="text-2xs text-faint">believed leader</dt>

@@ -14,6 +14,8 @@ import { isHeard } from '../topology/heard.ts';
 import { isDown } from '../topology/links.ts';
 import { NodeActions } from './node-actions.tsx';
 
+const standingInWords = { learner: 'learns, does not vote', outside: 'not in the cluster' };
+
 export function NodeRow(props: { node: NodeView; cluster: ClusterView; onLog: () => void }) {
   const { node, cluster } = props;
   const { sample, service, observedAtUnixMs: at } = node;
@@ -40,6 +42,7 @@ export function NodeRow(props: { node: NodeView; cluster: ClusterView; onLog: ()
       </th>
       <td className="pr-3">
         <NodeCondition condition={conditionAt(node, now)} testId={`node-condition-${node.name}`} />
+        {node.standing !== 'voter' && <div className="text-2xs text-warn">{standingInWords[node.standing]}</div>}
         {sample !== null && !silent && <span className="block pl-5 text-2xs text-faint">says {sample.role}</span>}
       </td>
       <td className="pr-3">
