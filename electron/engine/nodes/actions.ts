@@ -94,7 +94,12 @@ export class Actions {
 }
 
 /** The whole cluster is being worked on, whatever else is asked for. */
-const makesOrRemoves: ReadonlySet<string> = new Set<Operation['kind']>(['clusterCreate', 'clusterDestroy', 'labUp']);
+const makesOrRemoves: ReadonlySet<string> = new Set<Operation['kind']>([
+  'clusterCreate',
+  'clusterDestroy',
+  'membersChange',
+  'labUp',
+]);
 
 function isSameWork(action: Action, running: Operation): boolean {
   if (action.kind === 'failover') return running.kind === 'failover';
