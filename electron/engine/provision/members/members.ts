@@ -5,6 +5,7 @@
 import { memberAddressSchema } from '../../../../cluster-node/contract/node-config.ts';
 import type { MembersChange, MembersPreview } from '../../../contract/members.ts';
 import type { Operation } from '../../../contract/model.ts';
+import type { Picture } from '../../fleet/plan/picture.ts';
 import { newId } from '../../fleet/ids.ts';
 import { counted } from '../../fleet/plan/wording.ts';
 import type { StoredCluster, StoredMember } from '../../fleet/records.ts';
@@ -121,7 +122,7 @@ export class Members {
     const member = await join(work, await this.#newcomer(work, change));
     await promote(work, member);
     await seeItServe(work, member);
-    return `${member.name} on ${host.name} votes. ${sayTolerance(work)}`;
+    return `${member.name} on ${host.name} votes. ${await sayTolerance(work)}`;
   }
 
   async #remove(work: MembersWork, nodeId: string): Promise<string> {
@@ -133,7 +134,7 @@ export class Members {
     await leave(work, member);
     await seeItServe(work);
     const proof = await clean(work, { ...member, isLeaving: true });
-    return `${member.name} is out of ${cluster.name} and gone from ${host.name}.${proof} ${sayTolerance(work)}`;
+    return `${member.name} is out of ${cluster.name} and gone from ${host.name}.${proof} ${await sayTolerance(work)}`;
   }
 
   async #replace(work: MembersWork, change: Extract<Coming, { kind: 'replace' }>): Promise<string> {
@@ -151,7 +152,7 @@ export class Members {
     await leave(work, leaving);
     await promote(work, member);
     await seeItServe(work, member);
-    const outcome = `${member.name} on ${host.name} votes in place of ${leaving.name}. ${sayTolerance(work)}`;
+    const outcome = `${member.name} on ${host.name} votes in place of ${leaving.name}. ${await sayTolerance(work)}`;
     return `${outcome} ${await this.#cleanIfReached(work, { ...leaving, isLeaving: true })}`;
   }
 
@@ -288,8 +289,11 @@ const seen = [
   { ...WHOLE, step: 'Write and read' },
 ];
 
-function sayTolerance({ parts, cluster }: MembersWork): string {
-  const { voters, working, quorumSize } = parts.nodes.picture(cluster.clusterId);
+/** Once all voters are heard to work, or as it is seen after a while. */
+async function sayTolerance({ parts: { nodes }, cluster, claim }: MembersWork): Promise<string> {
+  const wait = { clusterId: cluster.clusterId, timeoutMs: HEARD_WITHIN_MS, signal: claim.run.signal };
+  const isWhole = (now: Picture) => (now.working.length === now.voters.length ? now : null);
+  const { voters, working, quorumSize } = (await follow(nodes, wait, isWhole)) ?? nodes.picture(cluster.clusterId);
   const spare = Math.max(0, working.length - quorumSize);
   const failures = spare === 0 ? 'no failure' : counted(spare, 'failure');
   return `${cluster.name} has ${counted(voters.length, 'voter')}, and ${working.length} of them work: ${failures} can be tolerated.`;

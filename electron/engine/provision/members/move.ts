@@ -1,7 +1,7 @@
 /**
- * A node's data to another folder of its host, such as one on another disk: stopped, copied, compared byte by byte by digests, and started
- * on the copy. The old folder is renamed the moment the copy is whole, so that no start of the host can bring the node up on it: it would
- * have forgotten what it voted for meanwhile. It is deleted once the node is level on the new one.
+ * A node's data to another folder of its host, such as one on another disk: stopped, copied, compared by digests, and started
+ * on the copy. The old folder is renamed before, so that no start of the host can bring the node up on it: it would forget what it voted
+ * for meanwhile. It is deleted once the node is level on the new one.
  */
 import type { HostPlace } from '../../../../cluster-node/contract/host-layout.ts';
 import type { StoredMember } from '../../fleet/records.ts';
@@ -16,7 +16,7 @@ import { HostApply, hostStepsOf, stepName } from '../apply/host-apply.ts';
 import { executorOn, placeOf } from '../apply/look.ts';
 import { dataDirOf } from '../plan/desired.ts';
 import { heirOf } from './leave.ts';
-import { copyScript, deleteScript, NO_ROOM, roomScript, THERE_IS_SOMETHING } from './move-scripts.ts';
+import { copyScript, deleteScript, type MoveFolders, NO_ROOM, roomScript, THERE_IS_SOMETHING } from './move-scripts.ts';
 import { clusterNow, leads, type MembersWork, putMember, seeItServe, stopped } from './work.ts';
 
 export const MOVE_STEPS = {
@@ -34,13 +34,6 @@ const LEVEL_WITHIN_MS = 60_000;
 export function stepsOfMoving(host: { hostId: string; name: string }, place: 'home' | 'system') {
   const { room, stop, copy, forget } = MOVE_STEPS;
   return [room, stop, copy, ...hostStepsOf('present', place), LEVEL, forget].map((step) => stepName(host, step));
-}
-
-interface Folders {
-  readonly old: string;
-  readonly new: string;
-  /** What is at the new place may be of an earlier try. */
-  readonly isBegun: boolean;
 }
 
 /** `to`: as `dataFolder`. Throws FailureError, with how to go on. Returns where the data are. */
@@ -81,7 +74,7 @@ export async function moveData(work: MembersWork, member: StoredMember, to: stri
 
 type PlacedWork = MembersWork & { readonly place: HostPlace };
 
-async function seeRoom(work: PlacedWork, member: StoredMember, folders: Folders): Promise<void> {
+async function seeRoom(work: PlacedWork, member: StoredMember, folders: MoveFolders): Promise<void> {
   await script(work, member, {
     step: MOVE_STEPS.room,
     text: roomScript(folders),
@@ -113,7 +106,7 @@ async function stop({ parts, cluster, claim: { run }, log }: MembersWork, member
   });
 }
 
-async function copy(work: PlacedWork, member: StoredMember, folders: Folders): Promise<void> {
+async function copy(work: PlacedWork, member: StoredMember, folders: MoveFolders): Promise<void> {
   await script(work, member, {
     step: MOVE_STEPS.copy,
     text: copyScript(folders),
