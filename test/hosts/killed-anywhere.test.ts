@@ -1,6 +1,7 @@
 /**
  * The engine is killed at a seeded moment of applying, of upgrading and of decommissioning a cluster on hosts with systemd; the same
- * asked for again ends in what was wanted, each time. SYNOD_KILLS: at how many moments each; SYNOD_KILL_SEED replays a run.
+ * asked for again ends in what was wanted, each time. SYNOD_KILLS: at how many moments each (20 take a quarter of an hour; without
+ * it the fewer ones of `system-place.test.ts` and `../engine/killed-anywhere.test.ts` are enough); SYNOD_KILL_SEED replays a run.
  */
 import { createHash } from 'node:crypto';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -14,7 +15,7 @@ import { labObstacle } from '../lab/obstacle.ts';
 import { Random } from '../simulation/random.ts';
 
 const obstacle = labObstacle();
-const kills = Number(process.env['SYNOD_KILLS'] ?? 1);
+const kills = Number(process.env['SYNOD_KILLS'] ?? 0);
 const seed = Number(process.env['SYNOD_KILL_SEED'] ?? 20_261_126);
 /** About how long each takes where nobody kills it. */
 const WITHIN_MS = { apply: 9000, upgrade: 12_000, destroy: 5000 };
@@ -23,7 +24,7 @@ const WITHIN_MS = { apply: 9000, upgrade: 12_000, destroy: 5000 };
 const CAPTURE = `find /etc /opt /srv /usr /var/lib /root /home -xdev ! -path '/etc/*-' ! -path '/etc/.pwd.lock' ! -path '/var/lib/systemd/*' \\
   -printf '%p %y %m %u:%g\\n' | sort; cat /etc/passwd /etc/group; systemctl list-unit-files --no-legend --plain | grep -v transient; nft list ruleset`;
 
-describe.skipIf(obstacle !== null)(
+describe.skipIf(obstacle !== null || kills === 0)(
   `hosts of an engine that is killed anywhere (seed ${seed}; skipped: ${obstacle})`,
   { timeout: 120_000 + 120_000 * kills },
   () => {

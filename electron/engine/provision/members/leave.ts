@@ -2,12 +2,16 @@
 import type { Picture } from '../../fleet/plan/picture.ts';
 import type { StoredMember } from '../../fleet/records.ts';
 import { runFailover } from '../../nodes/failover.ts';
+import { follow } from '../../nodes/follow.ts';
 import { FailureError, failureOf } from '../../operations/failure.ts';
 import { HostApply, hostStepsOf, stepName } from '../apply/host-apply.ts';
 import { goneWish, prove, WHOLE } from '../provisioning.ts';
 import { memberIn } from './join.ts';
 import { reconfigure } from './reconfigure.ts';
 import { clusterNow, leads, type MembersWork, putMember } from './work.ts';
+
+const HAND_OVERS = 10;
+const SETTLED_WITHIN_MS = 5000;
 
 export const REMOVE = 'Remove from the cluster';
 
@@ -21,8 +25,7 @@ export async function leave(work: MembersWork, member: StoredMember): Promise<vo
   const { run } = claim;
   const { clusterId } = cluster;
   const { memberSlot, nodeId, name } = member;
-  const before = parts.nodes.picture(clusterId);
-  if (leads(before, member)) await runFailover(parts.nodes, run, { clusterId, target: heirOf(before, member) });
+  await handOver(work, member);
   await run.step({ ...WHOLE, step: REMOVE }, async () => {
     const { configId } = await reconfigure(
       parts.nodes,
@@ -38,7 +41,26 @@ export async function leave(work: MembersWork, member: StoredMember): Promise<vo
   });
 }
 
-export function heirOf(picture: Picture, member: StoredMember): string {
+/** Leadership may move by itself meanwhile, and come back: then it is handed over again. */
+export async function handOver({ parts, claim: { run }, cluster }: MembersWork, member: StoredMember): Promise<void> {
+  const { clusterId } = cluster;
+  for (let tries = 1; leads(parts.nodes.picture(clusterId), member); tries++) {
+    const before = parts.nodes.picture(clusterId);
+    try {
+      await runFailover(parts.nodes, run, { clusterId, target: heirOf(before, member) });
+      return;
+    } catch (error) {
+      const hasMoved = error instanceof FailureError && ['notLeader', 'transferFailed'].includes(error.failure.kind);
+      if (!hasMoved || tries === HAND_OVERS) throw error;
+      const wait = { clusterId, timeoutMs: SETTLED_WITHIN_MS, signal: run.signal };
+      await follow(parts.nodes, wait, (now) =>
+        now.leader !== null && now.leader.ballot !== before.leader?.ballot ? now : null,
+      );
+    }
+  }
+}
+
+function heirOf(picture: Picture, member: StoredMember): string {
   const others = picture.members.filter(
     ({ memberSlot }) => memberSlot !== member.memberSlot && picture.working.includes(memberSlot),
   );

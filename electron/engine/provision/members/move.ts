@@ -5,7 +5,6 @@
  */
 import type { HostPlace } from '../../../../cluster-node/contract/host-layout.ts';
 import type { StoredMember } from '../../fleet/records.ts';
-import { runFailover } from '../../nodes/failover.ts';
 import { follow, headNow, isLevel, memberOf } from '../../nodes/follow.ts';
 import { askService, sayService } from '../../nodes/service-operations.ts';
 import { FailureError } from '../../operations/failure.ts';
@@ -15,9 +14,9 @@ import { agentReady } from '../apply/agent-ready.ts';
 import { HostApply, hostStepsOf, stepName } from '../apply/host-apply.ts';
 import { executorOn, placeOf } from '../apply/look.ts';
 import { dataDirOf } from '../plan/desired.ts';
-import { heirOf } from './leave.ts';
+import { handOver } from './leave.ts';
 import { copyScript, deleteScript, type MoveFolders, NO_ROOM, roomScript, THERE_IS_SOMETHING } from './move-scripts.ts';
-import { clusterNow, leads, type MembersWork, putMember, seeItServe, stopped } from './work.ts';
+import { clusterNow, type MembersWork, putMember, seeItServe, stopped } from './work.ts';
 
 export const MOVE_STEPS = {
   room: 'Room for the data',
@@ -83,13 +82,14 @@ async function seeRoom(work: PlacedWork, member: StoredMember, folders: MoveFold
   });
 }
 
-async function stop({ parts, cluster, claim: { run }, log }: MembersWork, member: StoredMember): Promise<void> {
+async function stop(work: MembersWork, member: StoredMember): Promise<void> {
+  const { parts, cluster, log } = work;
+  const { run } = work.claim;
   const { clusterId } = cluster;
   const { nodeId, hostId, name } = member;
   const before = parts.nodes.picture(clusterId);
   const mayHandOver = before.working.some((slot) => slot !== member.memberSlot);
-  if (leads(before, member) && mayHandOver)
-    await runFailover(parts.nodes, run, { clusterId, target: heirOf(before, member) });
+  if (mayHandOver) await handOver(work, member);
   const host = parts.hosts.get(hostId);
   await run.step(stepName(host, MOVE_STEPS.stop), async () => {
     await agentReady(parts.agents, host, run.signal);
